@@ -1,0 +1,3 @@
+//! What a cluster is made of. Pure: no sockets, no clocks.
+
+pub mod slot;

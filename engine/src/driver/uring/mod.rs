@@ -1,0 +1,4 @@
+//! uring
+use crate::machine::Unavailable;
+/// av
+pub fn availability() -> Result<(), Unavailable> { Ok(()) }

@@ -1,0 +1,29 @@
+//! The fill engine. A [`Plan`] says what will be sent; lanes cut it into bytes; a driver moves
+//! the bytes; the audit looks whether the keys are there; the [`Report`](report::Report) says so.
+//!
+//! Control plane (may allocate, returns `Result`): [`plan`], [`machine`], [`target`],
+//! [`handshake`], [`control`], [`monitor`], [`audit`], [`run`], [`report`]. Data plane (no
+//! allocation, no formatting, no locks, no clock per frame): [`frame`], [`segment`], [`lane`],
+//! [`reply`], [`driver`], [`reactor`]. Imports run one way, from `run` down to `plan`.
+
+#![deny(unsafe_code)]
+
+pub mod cluster;
+pub mod driver;
+pub mod error;
+pub mod frame;
+pub mod lane;
+pub mod machine;
+pub mod plan;
+pub mod reply;
+pub mod report;
+pub mod run;
+pub mod segment;
+pub mod target;
+
+pub use error::{Error, Phase, Result};
+pub use machine::Machine;
+pub use plan::amount::Amount;
+pub use plan::{Plan, PlanOptions};
+pub use report::Report;
+pub use target::Target;

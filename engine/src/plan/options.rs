@@ -1,0 +1,152 @@
+//! What the user asked for, typed but not yet checked against each other.
+
+use super::amount::Amount;
+use super::keyspace::KeyLayout;
+use crate::error::{Error, Result};
+
+/// Largest `--key-size`, in bytes.
+pub const KEY_SIZE_MAX: usize = 65_536;
+/// Largest `--value-size`, in bytes.
+pub const VALUE_SIZE_MAX: usize = 524_288;
+/// Largest `--pipeline-depth`, in commands.
+pub const PIPELINE_DEPTH_MAX: u64 = 100_000;
+/// Most connections per node.
+pub const CONNECTIONS_MAX: usize = 1_024;
+/// Most reactors that are not pinned to a core of their own.
+pub const REACTORS_MAX: usize = 256;
+/// Bytes of protocol per command that the default depth allows for.
+const COMMAND_OVERHEAD_BYTES: u64 = 60;
+
+/// Which driver to run the lanes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriverChoice {
+    /// `Uring` where io_uring can be used, else `Socket`.
+    Auto,
+    /// The raw ring.
+    Uring,
+    /// The tokio-uring runtime.
+    TokioUring,
+    /// Non-blocking sockets and poll(2).
+    Socket,
+}
+
+/// Which kind of send to submit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendChoice {
+    /// Zero-copy to other machines, registered buffers to this one.
+    Auto,
+    /// `SEND_ZC` from registered buffers.
+    Zc,
+    /// `WRITE_FIXED` from registered buffers.
+    Fixed,
+    /// `SEND`.
+    Copy,
+}
+
+impl SendChoice {
+    /// The name as in `--send`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Zc => "zc",
+            Self::Fixed => "fixed",
+            Self::Copy => "copy",
+        }
+    }
+}
+
+/// How the server shall acknowledge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RepliesChoice {
+    /// Fenced, except where the pipeline is too short for that to pay.
+    Auto,
+    /// `CLIENT REPLY OFF` and one echo per batch.
+    Fenced,
+    /// A reply to each command.
+    Each,
+}
+
+/// How many reactors, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReactorChoice {
+    /// One per eight connections, leaving a core to a local server.
+    Auto,
+    /// So many.
+    Count(usize),
+    /// One on every core that this process may use.
+    EveryCore,
+    /// One on each of these cores.
+    Cores(Vec<usize>),
+}
+
+/// The options of a fill. [`Plan::new`](super::Plan::new) checks them.
+#[derive(Clone, Debug)]
+pub struct PlanOptions {
+    /// How much to fill.
+    pub amount: Amount,
+    /// Bytes per key, 1 to [`KEY_SIZE_MAX`].
+    pub key_size: usize,
+    /// Bytes per value, 1 to [`VALUE_SIZE_MAX`].
+    pub value_size: usize,
+    /// Commands per batch, 1 to [`PIPELINE_DEPTH_MAX`].
+    pub pipeline_depth: u64,
+    /// Connections, 1 to [`CONNECTIONS_MAX`].
+    pub connections: usize,
+    /// Prefix of every key; `None` for the default where it fits.
+    pub key_prefix: Option<String>,
+    /// First key index.
+    pub start_key: u64,
+    /// Seed of the values.
+    pub seed: u64,
+    /// Where keys go.
+    pub key_layout: KeyLayout,
+    /// How the server shall acknowledge.
+    pub replies: RepliesChoice,
+    /// Which driver to use.
+    pub driver: DriverChoice,
+    /// Which kind of send to use.
+    pub send: SendChoice,
+    /// How many reactors.
+    pub reactors: ReactorChoice,
+    /// Whether reactors are pinned to cores.
+    pub pin: bool,
+}
+
+impl PlanOptions {
+    /// The options' ranges, one by one.
+    pub(super) fn check_ranges(&self) -> Result<()> {
+        in_range("--key-size", self.key_size as u64, KEY_SIZE_MAX as u64, "bytes")?;
+        in_range("--value-size", self.value_size as u64, VALUE_SIZE_MAX as u64, "bytes")?;
+        in_range("--pipeline-depth", self.pipeline_depth, PIPELINE_DEPTH_MAX, "commands")?;
+        in_range("-n", self.connections as u64, CONNECTIONS_MAX as u64, "connections")?;
+        match &self.reactors {
+            ReactorChoice::Count(count) => {
+                in_range("--reactors", *count as u64, REACTORS_MAX as u64, "reactors")?;
+            }
+            ReactorChoice::Cores(cores) => {
+                in_range("--reactors cores=", cores.len() as u64, REACTORS_MAX as u64, "cores")?;
+            }
+            ReactorChoice::Auto | ReactorChoice::EveryCore => {}
+        }
+        if let Amount::Keys(keys) = self.amount {
+            in_range("--keys", keys, u64::MAX - 1, "keys")?;
+        }
+        Ok(())
+    }
+}
+
+fn in_range(flag: &'static str, given: u64, max: u64, unit: &'static str) -> Result<()> {
+    if (1..=max).contains(&given) {
+        return Ok(());
+    }
+    Err(Error::OutOfRange { flag, given: given.to_string(), min: 1, max, unit })
+}
+
+/// The pipeline depth for chunks of `chunk_kib` KiB:
+/// `max(1, chunk_kib * 1024 / (key_size + value_size + 60))`, at most [`PIPELINE_DEPTH_MAX`].
+#[must_use]
+pub fn depth_of_chunk(chunk_kib: u64, key_size: usize, value_size: usize) -> u64 {
+    let command_bytes = (key_size + value_size) as u64 + COMMAND_OVERHEAD_BYTES;
+    (chunk_kib.saturating_mul(1024) / command_bytes).clamp(1, PIPELINE_DEPTH_MAX)
+}

@@ -1,0 +1,233 @@
+//! What a fill did, as it is told to people and programs. The field names are a promise
+//! (`schema`); the text form is the command line's affair.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::lane::Replies;
+use crate::plan::{Driver, Send};
+
+/// Version of the JSON form.
+pub const SCHEMA: u32 = 1;
+
+/// The result of a fill.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What was planned.
+    pub plan: PlanSummary,
+    /// Keys, counted at each station.
+    pub keys: KeyCounts,
+    /// Bytes sent.
+    pub bytes: ByteCounts,
+    /// Durations.
+    pub seconds: Seconds,
+    /// Acknowledged work over the time of the fill.
+    pub rates: Rates,
+    /// From the last byte of a batch (with each reply: of a chunk) handed to the kernel until its
+    /// acknowledgement was read, in microseconds.
+    pub ack_latency_us: Option<LatencySummary>,
+    /// Per command. With fenced replies only the mean is known.
+    pub command_latency_us: Option<LatencySummary>,
+    /// What the fill cost this process.
+    pub client: ClientCosts,
+    /// Every node that was filled.
+    pub nodes: Vec<NodeReport>,
+    /// Refused commands by class, over all nodes.
+    pub refused: BTreeMap<String, u64>,
+    /// Connections that were lost and made again.
+    pub reconnects: u64,
+    /// Passes over missing keys after the first one.
+    pub rounds: u64,
+    /// What limited the speed.
+    pub bottleneck: Bottleneck,
+    /// Whether every planned key was seen on the server.
+    pub verdict: Verdict,
+    /// Why the fill is incomplete, in a sentence.
+    pub reason: Option<String>,
+    /// The signal that ended the fill early.
+    #[serde(skip)]
+    pub interrupted_by: Option<i32>,
+}
+
+/// What was planned, in the words of the flags.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlanSummary {
+    /// `host:port`.
+    pub target: String,
+    /// Whether a cluster was filled.
+    pub cluster: bool,
+    /// Number of keys.
+    pub keys: u64,
+    /// Bytes per key.
+    pub key_size: usize,
+    /// Bytes per value.
+    pub value_size: usize,
+    /// Commands per batch.
+    pub pipeline_depth: u64,
+    /// Connections per node.
+    pub connections: usize,
+    /// Pinned threads.
+    pub reactors: usize,
+    /// Driver in use.
+    pub driver: Driver,
+    /// Kind of send in use at the end.
+    pub send: Send,
+    /// How the server acknowledged.
+    pub replies: Replies,
+    /// Where each setting came from: flag name to `flag`, `preset`, `env` or `default`.
+    pub sources: BTreeMap<String, String>,
+}
+
+/// Keys, counted at each station.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyCounts {
+    /// Keys the keyspace shall hold.
+    pub planned: u64,
+    /// Keys handed to the kernel, each counted once.
+    pub sent: u64,
+    /// Keys the server acknowledged.
+    pub acked: u64,
+    /// Planned keys seen on the server; `null` when the fill was interrupted before it could look.
+    pub present: Option<u64>,
+    /// Keys by which the database grew; `null` where other clients changed it meanwhile.
+    pub created: Option<u64>,
+    /// Planned keys that were there before; `null` where `created` is.
+    pub existed: Option<u64>,
+    /// Keys sent more than once.
+    pub resent: u64,
+}
+
+/// Bytes of acknowledged keys.
+#[derive(Clone, Debug, Serialize)]
+pub struct ByteCounts {
+    /// Key plus value.
+    pub payload: u64,
+    /// On the wire, protocol included.
+    pub wire: u64,
+}
+
+/// Durations in seconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Seconds {
+    /// From the first connection until the last acknowledgement.
+    pub fill: f64,
+    /// The look afterwards.
+    pub audit: f64,
+}
+
+/// Acknowledged work per second of the fill.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rates {
+    /// Keys.
+    pub keys_per_second: f64,
+    /// Commands, fences included.
+    pub commands_per_second: f64,
+    /// MiB of key plus value.
+    pub payload_mib_per_second: f64,
+    /// MiB on the wire.
+    pub wire_mib_per_second: f64,
+}
+
+/// A latency distribution in microseconds, told apart to two digits.
+#[derive(Clone, Debug, Serialize)]
+pub struct LatencySummary {
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Median.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50: Option<u64>,
+    /// 95th percentile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p95: Option<u64>,
+    /// 99th percentile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99: Option<u64>,
+    /// Largest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+}
+
+impl LatencySummary {
+    /// Summary of a histogram; `None` where nothing was recorded.
+    #[must_use]
+    pub fn of(histogram: &Histogram<u64>) -> Option<Self> {
+        let quantile = |quantile| Some(histogram.value_at_quantile(quantile));
+        (!histogram.is_empty()).then(|| Self {
+            mean: histogram.mean(),
+            p50: quantile(0.50),
+            p95: quantile(0.95),
+            p99: quantile(0.99),
+            max: Some(histogram.max()),
+        })
+    }
+
+    /// A summary of which only the mean is known.
+    #[must_use]
+    pub fn of_mean(mean: f64) -> Self {
+        Self { mean, p50: None, p95: None, p99: None, max: None }
+    }
+}
+
+/// What the fill cost this process.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClientCosts {
+    /// Seconds of CPU in user mode, whole process.
+    pub cpu_user_seconds: f64,
+    /// Seconds of CPU in the kernel, whole process.
+    pub cpu_system_seconds: f64,
+    /// CPU seconds per GiB of acknowledged payload; `null` where nothing was acknowledged.
+    pub cpu_seconds_per_gib: Option<f64>,
+    /// Largest resident set, in bytes.
+    pub peak_rss_bytes: u64,
+}
+
+/// What one node did.
+#[derive(Clone, Debug, Serialize)]
+pub struct NodeReport {
+    /// `address:port`.
+    pub address: String,
+    /// Planned keys of this node that are present; `null` as in [`KeyCounts::present`].
+    pub keys: Option<u64>,
+    /// Keys by which it grew.
+    pub created: Option<u64>,
+    /// Its CPU while the fill ran, in percent of one core; `null` where INFO may not be read.
+    pub server_cpu_percent: Option<f64>,
+    /// Its memory before the fill, in bytes.
+    pub used_memory_before: Option<u64>,
+    /// Its memory after the fill, in bytes.
+    pub used_memory_after: Option<u64>,
+    /// Commands it refused, by class.
+    pub refused: BTreeMap<String, u64>,
+}
+
+/// What limited the speed of a fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bottleneck {
+    /// The server's CPU was busy.
+    Server,
+    /// A reactor's CPU was busy.
+    Client,
+    /// Neither was, while bytes waited to be taken.
+    Network,
+    /// The server ran out of memory.
+    Memory,
+    /// Server and client were both busy.
+    Balanced,
+    /// Too short or too little known to tell.
+    Unknown,
+}
+
+/// The verdict on a fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every planned key was seen on the server.
+    Complete,
+    /// Anything else.
+    Incomplete,
+}
