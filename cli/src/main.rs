@@ -1,0 +1,2 @@
+//! redis-client
+fn main() {}
