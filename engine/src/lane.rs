@@ -173,6 +173,12 @@ impl Lane {
         self.sent
     }
 
+    /// Frames whose reply or fence has arrived, refused ones included.
+    #[must_use]
+    pub fn frames_replied(&self) -> u64 {
+        self.acked
+    }
+
     /// Frames acknowledged and not refused.
     #[must_use]
     pub fn frames_acked(&self) -> u64 {

@@ -8,17 +8,25 @@
 
 #![deny(unsafe_code)]
 
+pub mod audit;
 pub mod cluster;
+pub mod control;
 pub mod driver;
 pub mod error;
 pub mod frame;
+pub mod handshake;
 pub mod lane;
 pub mod machine;
+pub mod monitor;
 pub mod plan;
+pub mod reactor;
 pub mod reply;
 pub mod report;
 pub mod run;
 pub mod segment;
+pub mod socket;
+pub mod stop;
+mod summary;
 pub mod target;
 
 pub use error::{Error, Phase, Result};

@@ -1,4 +1,353 @@
-//! uring
+//! The default driver: one raw ring per reactor, sends from registered blocks, exactly one send
+//! in flight per connection. This folder holds all the `unsafe` of the project: `arena` (memory
+//! the kernel may touch), `ring` (submissions and completions), `token` (their cookies). What is
+//! sent when is decided here, safely.
+
+#![allow(unsafe_code, reason = "the one place that talks to the kernel about memory")]
+
+mod arena;
+mod ring;
+mod token;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::TcpStream;
+
+use self::arena::Block;
+use self::ring::{Completion, Ring, SendMode};
+use super::desk::Desk;
+use super::{Outcome, RECEIVE_BYTES, WAIT};
+use crate::error::{Error, Result};
 use crate::machine::Unavailable;
-/// av
-pub fn availability() -> Result<(), Unavailable> { Ok(()) }
+use crate::plan::{Plan, Send};
+use crate::socket::describe;
+
+/// Fewest and most entries of the submission queue.
+const ENTRIES: (u32, u32) = (64, 4096);
+
+/// Whether a ring can be set up here.
+///
+/// # Errors
+/// The cause, and what would have to be changed.
+pub fn availability() -> Result<(), Unavailable> {
+    let unavailable = |cause: &str, cure: &str| {
+        Err(Unavailable { cause: cause.to_owned(), cure: cure.to_owned() })
+    };
+    match ring::set_up(ENTRIES.0) {
+        Ok(ring) if !ring.params().is_feature_ext_arg() || !ring.params().is_feature_fast_poll() => {
+            unavailable("this kernel's io_uring is too old", "Linux 5.11 or later is needed")
+        }
+        Ok(_) => Ok(()),
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ENOSYS) => {
+                unavailable("this kernel has no io_uring", "Linux 5.11 or later is needed")
+            }
+            Some(libc::ENOMEM) => unavailable(
+                "the kernel has no memory for a ring (RLIMIT_MEMLOCK)",
+                "raise `ulimit -l`",
+            ),
+            Some(libc::EPERM) => match std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
+                .unwrap_or_default()
+                .trim()
+            {
+                "2" => unavailable(
+                    "it is switched off for everybody (kernel.io_uring_disabled = 2)",
+                    "an administrator can allow it with `sysctl kernel.io_uring_disabled=0`",
+                ),
+                "1" => unavailable(
+                    "it is switched off for ordinary users (kernel.io_uring_disabled = 1)",
+                    "run as root, join the group named by kernel.io_uring_group, or `sysctl kernel.io_uring_disabled=0`",
+                ),
+                _ => unavailable(
+                    "a seccomp profile forbids it (the default of Docker and containerd)",
+                    "start the container with a profile that allows io_uring_setup, io_uring_enter and io_uring_register",
+                ),
+            },
+            _ => unavailable(&error.to_string(), "see io_uring_setup(2)"),
+        },
+    }
+}
+
+/// Connects the lanes of `desk` and runs them until all have ended.
+pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Result<Outcome> {
+    let lanes = desk.lane_count();
+    let entries = (lanes as u32 * 2).next_power_of_two().clamp(ENTRIES.0, ENTRIES.1);
+    let mut io = ring::set_up(entries).map_err(|error| setup_error(&error))?;
+    let send_blocks = std::iter::repeat_n(plan.segment.block_bytes(), plan.blocks_per_reactor);
+    let receive_blocks = std::iter::repeat_n(RECEIVE_BYTES, lanes);
+    let mut blocks = arena::carve(send_blocks.chain(receive_blocks));
+    let receive_blocks = blocks.split_off(plan.blocks_per_reactor);
+    let ring = Ring::new(&mut io, lanes, plan.blocks_per_reactor + lanes);
+    let mut notices = Vec::new();
+    let send = register(&ring, plan, lanes, &mut blocks, &mut notices);
+    for block in &mut blocks {
+        plan.segment.render(block);
+    }
+    let mut uring = Uring {
+        ring,
+        free: blocks,
+        wires: receive_blocks.into_iter().map(Wire::new).collect(),
+        ready: VecDeque::with_capacity(lanes),
+        mode: SendMode { send, nowait: false },
+        notices,
+    };
+    uring.mode.nowait = send != Send::Zc && lanes > uring.free.len();
+    uring.drive(desk).map_err(|error| setup_error(&error))?;
+    Ok(Outcome { send: uring.mode.send, notices: std::mem::take(&mut uring.notices) })
+}
+
+/// Registers as many of `blocks` as the kernel allows and drops the others; without any, sends
+/// are plain copies. Returns the kind of send that is possible.
+fn register(
+    ring: &Ring<'_>,
+    plan: &Plan,
+    lanes: usize,
+    blocks: &mut Vec<Block>,
+    notices: &mut Vec<String>,
+) -> Send {
+    let planned = blocks.len();
+    if !plan.registers_blocks {
+        return Send::Copy;
+    }
+    let mut count = planned;
+    while count > 0 && ring.register(&blocks[..count]).is_err() {
+        count /= 2;
+    }
+    if count == 0 {
+        notices.push(format!(
+            "no memory may be registered with the kernel (RLIMIT_MEMLOCK, see `ulimit -l`; {} KiB would do): sending with plain copies",
+            (planned * blocks[0].len()) >> 10
+        ));
+        return Send::Copy;
+    }
+    if count < planned {
+        notices.push(format!(
+            "only {count} of {planned} blocks could be registered with the kernel (RLIMIT_MEMLOCK, see `ulimit -l`)"
+        ));
+        blocks.truncate(count);
+    }
+    match plan.send {
+        Send::Zc if !ring.has_send_zc() => {
+            notices.push("this kernel has no zero-copy send (Linux 6.0 has it): using --send fixed".into());
+            Send::Fixed
+        }
+        Send::Zc if count <= lanes => {
+            notices.push("too few blocks for zero-copy sends: using --send fixed".into());
+            Send::Fixed
+        }
+        send => send,
+    }
+}
+
+fn setup_error(error: &io::Error) -> Error {
+    Error::Setup {
+        what: "io_uring",
+        message: describe(error),
+        cure: "use --driver socket",
+    }
+}
+
+/// What is under way on one lane's connection.
+struct Wire {
+    /// The block that receives; `None` while the kernel has it.
+    receive_block: Option<Block>,
+    /// Bytes of the send in flight.
+    sending: Option<usize>,
+    is_polling: bool,
+    is_attached: bool,
+    is_queued: bool,
+    /// Why the connection is being closed.
+    closing: Option<String>,
+}
+
+impl Wire {
+    fn new(receive_block: Block) -> Self {
+        Self {
+            receive_block: Some(receive_block),
+            sending: None,
+            is_polling: false,
+            is_attached: false,
+            is_queued: false,
+            closing: None,
+        }
+    }
+
+    /// Whether the kernel has nothing of this connection in hand.
+    fn is_idle(&self) -> bool {
+        self.receive_block.is_some() && self.sending.is_none() && !self.is_polling
+    }
+}
+
+/// One reactor's ring and what is going on in it.
+struct Uring<'a> {
+    ring: Ring<'a>,
+    free: Vec<Block>,
+    wires: Vec<Wire>,
+    /// Lanes that may have something to send, in turn.
+    ready: VecDeque<usize>,
+    mode: SendMode,
+    notices: Vec<String>,
+}
+
+impl Uring<'_> {
+    fn drive(&mut self, desk: &mut Desk) -> io::Result<()> {
+        let mut arrived = desk.dial_all();
+        loop {
+            for (lane, stream) in arrived {
+                self.attach(desk, lane, stream);
+            }
+            if desk.is_over() {
+                return Ok(());
+            }
+            self.submit(desk);
+            self.ring.wait(WAIT)?;
+            while let Some(completion) = self.ring.next_completion() {
+                self.complete(desk, completion);
+            }
+            arrived = desk.tick();
+        }
+    }
+
+    fn attach(&mut self, desk: &mut Desk, lane: usize, stream: TcpStream) {
+        if let Err(error) = self.ring.attach(lane, stream) {
+            self.ring.detach(lane);
+            desk.lost(lane, &describe(&error));
+            return;
+        }
+        self.wires[lane].is_attached = true;
+        self.receive(lane);
+        self.queue(lane);
+    }
+
+    /// Gives every ready lane's next chunk to the ring, while there are blocks.
+    fn submit(&mut self, desk: &mut Desk) {
+        while let Some(lane) = self.ready.pop_front() {
+            let wire = &mut self.wires[lane];
+            wire.is_queued = false;
+            if !wire.is_attached || wire.sending.is_some() || wire.is_polling {
+                continue;
+            }
+            if !desk.can_send(lane) || wire.closing.is_some() {
+                continue;
+            }
+            let Some(mut block) = self.free.pop() else {
+                wire.is_queued = true;
+                self.ready.push_front(lane);
+                return;
+            };
+            match desk.next(lane, &mut block) {
+                Some(part) => {
+                    self.wires[lane].sending = Some(part.len());
+                    self.ring.send(lane, block, part, self.mode);
+                }
+                None => self.free.push(block),
+            }
+        }
+    }
+
+    fn complete(&mut self, desk: &mut Desk, completion: Completion) {
+        match completion {
+            Completion::Sent(lane, result, block) => {
+                self.free.extend(block);
+                self.sent(desk, lane, result);
+                self.close_if_idle(desk, lane);
+            }
+            Completion::Received(lane, result, block) => {
+                self.received(desk, lane, result, block);
+                self.close_if_idle(desk, lane);
+            }
+            Completion::Writable(lane) => {
+                self.wires[lane].is_polling = false;
+                self.queue(lane);
+                self.close_if_idle(desk, lane);
+            }
+            Completion::Released(block) => self.free.push(block),
+        }
+    }
+
+    fn sent(&mut self, desk: &mut Desk, lane: usize, result: io::Result<usize>) {
+        let asked = self.wires[lane].sending.take().unwrap_or(0);
+        match result {
+            Ok(bytes) => {
+                desk.sent(lane, bytes);
+                if bytes < asked && self.mode.nowait {
+                    self.poll_out(lane);
+                } else {
+                    self.queue(lane);
+                }
+            }
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EAGAIN) => self.poll_out(lane),
+                Some(libc::EINTR) => self.queue(lane),
+                // Sockets of this kernel do not take this kind of send.
+                Some(libc::EOPNOTSUPP | libc::EINVAL) if self.mode.send != Send::Copy => {
+                    let from = self.mode.send.name();
+                    self.mode.send = Send::Copy;
+                    self.notices.push(format!("this kernel refused --send {from}: using --send copy"));
+                    self.queue(lane);
+                }
+                _ => self.close(lane, describe(&error)),
+            },
+        }
+    }
+
+    fn received(&mut self, desk: &mut Desk, lane: usize, result: io::Result<usize>, block: Block) {
+        let going_on = match result {
+            Ok(0) => Err("the server closed the connection".to_owned()),
+            Ok(bytes) if desk.received(lane, &block[..bytes]) => Ok(()),
+            Ok(_) => Err("the lane has ended".to_owned()),
+            Err(error) if error.raw_os_error() == Some(libc::EINTR) => Ok(()),
+            Err(error) => Err(describe(&error)),
+        };
+        self.wires[lane].receive_block = Some(block);
+        match going_on {
+            Ok(()) => {
+                self.receive(lane);
+                self.queue(lane);
+            }
+            Err(cause) => self.close(lane, cause),
+        }
+    }
+
+    fn receive(&mut self, lane: usize) {
+        if self.wires[lane].closing.is_none()
+            && let Some(block) = self.wires[lane].receive_block.take() {
+                self.ring.receive(lane, block);
+            }
+    }
+
+    fn poll_out(&mut self, lane: usize) {
+        if self.wires[lane].closing.is_none() {
+            self.wires[lane].is_polling = true;
+            self.ring.poll_out(lane);
+        }
+    }
+
+    /// Puts a lane into the line of those that may have something to send.
+    fn queue(&mut self, lane: usize) {
+        let wire = &mut self.wires[lane];
+        if !wire.is_queued {
+            wire.is_queued = true;
+            self.ready.push_back(lane);
+        }
+    }
+
+    fn close(&mut self, lane: usize, cause: String) {
+        let wire = &mut self.wires[lane];
+        if wire.closing.is_none() {
+            wire.closing = Some(cause);
+            self.ring.shut_down(lane);
+        }
+    }
+
+    /// Tells the desk that a connection is gone, once the kernel has nothing of it in hand.
+    fn close_if_idle(&mut self, desk: &mut Desk, lane: usize) {
+        let wire = &mut self.wires[lane];
+        if wire.is_idle()
+            && let Some(cause) = wire.closing.take() {
+                wire.is_attached = false;
+                self.ring.detach(lane);
+                desk.lost(lane, &cause);
+            }
+    }
+}

@@ -1,0 +1,442 @@
+//! The control connection of one server, through the `redis` crate: what the server is, whether
+//! it can take the fill, FLUSHDB, INFO and DBSIZE. Never writes a key.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, Connection, ConnectionLike, RedisConnectionInfo, Value, cmd};
+
+use crate::error::{Error, Result};
+use crate::handshake::{self, ANSWER_SECONDS_MAX, error_text};
+use crate::plan::Plan;
+use crate::reply::error_class;
+use crate::socket;
+use crate::target::Target;
+
+/// How long a server may take to free what was flushed.
+const FLUSH_SECONDS_MAX: Duration = Duration::from_secs(600);
+/// How often it is asked whether it is done.
+const FLUSH_POLL: Duration = Duration::from_millis(20);
+
+/// What a server says of itself before a fill.
+#[derive(Clone, Debug)]
+pub struct ServerFacts {
+    /// The address that accepted the connection.
+    pub address: SocketAddr,
+    /// Name and version, such as `Redis 7.0.15`.
+    pub software: String,
+    /// Whether it runs on this machine.
+    pub is_local: bool,
+    /// Keys in the selected database.
+    pub keys: u64,
+    /// Memory in use, in bytes.
+    pub used_memory: Option<u64>,
+    /// Memory in use at its start, in bytes.
+    pub used_memory_at_start: Option<u64>,
+    /// Limit of its memory, in bytes; 0 for none.
+    pub maxmemory: Option<u64>,
+    /// What it does at the limit.
+    pub maxmemory_policy: Option<String>,
+    /// Memory of its machine, in bytes.
+    pub total_system_memory: Option<u64>,
+}
+
+/// What the checks before a fill found.
+#[derive(Clone, Debug, Default)]
+pub struct Preflight {
+    /// The first and the last planned key exist already.
+    pub already_present: bool,
+    /// Why the plan does not fit into the server, in a sentence.
+    pub does_not_fit: Option<String>,
+    /// What the user should know beforehand.
+    pub warnings: Vec<String>,
+}
+
+/// The fields of one INFO section.
+#[derive(Clone, Debug, Default)]
+pub struct Info(HashMap<String, String>);
+
+impl Info {
+    fn parse(text: &str) -> Self {
+        let fields = text.lines().filter_map(|line| line.split_once(':'));
+        Self(fields.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect())
+    }
+
+    /// A field as it stands.
+    #[must_use]
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.0.get(field).map(String::as_str)
+    }
+
+    /// A numeric field.
+    #[must_use]
+    pub fn number<T: std::str::FromStr>(&self, field: &str) -> Option<T> {
+        self.text(field)?.parse().ok()
+    }
+
+    /// All fields.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// One control connection.
+pub struct Control {
+    connection: Connection,
+    target: Target,
+    facts: ServerFacts,
+}
+
+impl Control {
+    /// Connects to the first address that accepts, logs in, selects the database, and looks
+    /// whether this server can be filled at all.
+    ///
+    /// # Errors
+    /// Nothing answers, the login is refused, the server is loading, a replica, or part of a
+    /// cluster.
+    pub fn connect(target: &Target) -> Result<Self> {
+        let (_, address) = socket::connect(target)?;
+        let mut control = Self::connect_to(target, address)?;
+        control.facts.is_local = is_local(address);
+        control.check_state()?;
+        Ok(control)
+    }
+
+    /// A second connection to the same server, for another thread.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn reconnect(&self) -> Result<Self> {
+        let mut control = Self::connect_to(&self.target, self.facts.address)?;
+        control.facts = self.facts.clone();
+        Ok(control)
+    }
+
+    fn connect_to(target: &Target, address: SocketAddr) -> Result<Self> {
+        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let timeout = Duration::from_secs(ANSWER_SECONDS_MAX);
+        let failed = |error: &redis::RedisError| handshake::answer_error(address, "PING", error);
+        // Without credentials and library name the crate sends nothing by itself, so that the
+        // time-out is in place before anything is awaited.
+        let info = redis::ConnectionAddr::Tcp(address.ip().to_string(), address.port());
+        let info = redis::IntoConnectionInfo::into_connection_info(info)
+            .map_err(|error| failed(&error))?
+            .set_redis_settings(settings);
+        let connection = redis::Client::open(info)
+            .and_then(|client| client.get_connection_with_timeout(timeout))
+            .and_then(|connection| {
+                connection.set_read_timeout(Some(timeout))?;
+                connection.set_write_timeout(Some(timeout))?;
+                Ok(connection)
+            })
+            .map_err(|error| failed(&error))?;
+        let facts = ServerFacts {
+            address,
+            software: String::new(),
+            is_local: false,
+            keys: 0,
+            used_memory: None,
+            used_memory_at_start: None,
+            maxmemory: None,
+            maxmemory_policy: None,
+            total_system_memory: None,
+        };
+        let mut control = Self { connection, target: target.clone(), facts };
+        control.log_in()?;
+        Ok(control)
+    }
+
+    /// What the server said of itself.
+    #[must_use]
+    pub fn facts(&self) -> &ServerFacts {
+        &self.facts
+    }
+
+    /// The server's address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.facts.address
+    }
+
+    /// Every check that changes nothing: SET and FLUSHDB allowed, memory enough.
+    ///
+    /// # Errors
+    /// A command that the fill needs is not permitted, or the server refuses every write.
+    pub fn preflight(&mut self, plan: Option<&Plan>, flush: bool) -> Result<Preflight> {
+        let mut preflight = Preflight::default();
+        if flush {
+            // An unknown option is refused after the permission, before anything happens.
+            let answer = self.ask("FLUSHDB", cmd("FLUSHDB").arg("CHECK-PERMISSION-ONLY"))?;
+            self.check_probe("FLUSHDB", &answer, flush, &mut preflight)?;
+        }
+        let Some(plan) = plan else { return Ok(preflight) };
+        if plan.keys() == 0 {
+            return Ok(preflight);
+        }
+        let ends = [plan.sequence().at(0), plan.sequence().at(plan.keys() - 1)];
+        let keys = ends.map(|index| {
+            let mut key = vec![0; plan.keyspace().key_size()];
+            plan.keyspace().render(index, &mut key);
+            key
+        });
+        for key in &keys {
+            // NX and XX exclude each other: refused after all other checks, before the write.
+            let mut probe = cmd("SET");
+            probe.arg(key).arg("").arg("NX").arg("XX");
+            let answer = self.ask("SET", &probe)?;
+            self.check_probe("SET", &answer, flush, &mut preflight)?;
+        }
+        let mut existing = 0;
+        for key in &keys {
+            existing += self.number("EXISTS", cmd("EXISTS").arg(key))?;
+        }
+        preflight.already_present = existing == 2 && !flush;
+        self.check_memory(plan, flush, &mut preflight);
+        Ok(preflight)
+    }
+
+    /// Empties the selected database and waits until its memory is free; how many keys went.
+    ///
+    /// # Errors
+    /// The server refuses FLUSHDB, or is gone.
+    pub fn flush(&mut self) -> Result<u64> {
+        let keys = self.key_count()?;
+        let answer = self.ask("FLUSHDB", cmd("FLUSHDB").arg("ASYNC"))?;
+        self.check_probe("FLUSHDB", &answer, true, &mut Preflight::default())?;
+        let deadline = Instant::now() + FLUSH_SECONDS_MAX;
+        while Instant::now() < deadline {
+            let memory = self.info("memory")?;
+            if memory.number("lazyfree_pending_objects").unwrap_or(0_u64) == 0 {
+                break;
+            }
+            std::thread::sleep(FLUSH_POLL);
+        }
+        self.facts.keys = 0;
+        self.read_memory()?;
+        Ok(keys)
+    }
+
+    /// Number of keys in the selected database.
+    ///
+    /// # Errors
+    /// DBSIZE is not permitted, or the server is gone.
+    pub fn key_count(&mut self) -> Result<u64> {
+        self.number("DBSIZE", &cmd("DBSIZE"))
+    }
+
+    /// One section of INFO.
+    ///
+    /// # Errors
+    /// INFO is not permitted, or the server is gone.
+    pub fn info(&mut self, section: &str) -> Result<Info> {
+        match self.ask("INFO", cmd("INFO").arg(section))? {
+            Value::BulkString(bytes) => Ok(Info::parse(&String::from_utf8_lossy(&bytes))),
+            Value::VerbatimString { text, .. } => Ok(Info::parse(&text)),
+            Value::ServerError(error) => Err(self.refusal("INFO", &error_text(&error))),
+            _ => Ok(Info::default()),
+        }
+    }
+
+    /// Sends a pipeline of commands, packed, and reads `answers` answers.
+    ///
+    /// # Errors
+    /// The server is gone or silent.
+    pub fn pipeline(
+        &mut self,
+        what: &'static str,
+        packed: &[u8],
+        answers: usize,
+    ) -> Result<Vec<Value>> {
+        self.connection
+            .req_packed_commands(packed, 0, answers)
+            .map_err(|error| handshake::answer_error(self.facts.address, what, &error))
+    }
+
+    /// The error that a refused command means for a fill.
+    pub(crate) fn refusal(&self, command: &'static str, message: &str) -> Error {
+        let address = self.facts.address;
+        let (what, cure) = match error_class(message) {
+            "NOAUTH" => return Error::PasswordRequired { address },
+            "NOPERM" => {
+                return Error::NotPermitted { address, command, message: message.to_owned() };
+            }
+            "LOADING" => (
+                "is still loading its data".to_owned(),
+                "wait until `redis-cli ping` answers PONG, then run the same command again",
+            ),
+            "MASTERDOWN" | "READONLY" => (
+                format!("is a replica and takes no writes ({message})"),
+                "give -h and -p of its master",
+            ),
+            "BUSY" => (
+                "is busy with a script".to_owned(),
+                "wait for it, or end it with SCRIPT KILL, then run the same command again",
+            ),
+            "OOM" => (
+                "is full: its memory has reached maxmemory".to_owned(),
+                "raise maxmemory, empty it with -f, or choose an eviction policy",
+            ),
+            "MISCONF" => (
+                format!("refuses writes because its last snapshot failed ({message})"),
+                "mend its disk, or set stop-writes-on-bgsave-error no",
+            ),
+            "NOREPLICAS" => (
+                format!("refuses writes because too few replicas are connected ({message})"),
+                "connect them, or lower its min-replicas-to-write",
+            ),
+            "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => (
+                "runs in cluster mode".to_owned(),
+                "fill it as a cluster with -c, or give a standalone server with -h and -p",
+            ),
+            _ => (format!("refused {command}: {message}"), "see the server's log"),
+        };
+        Error::Server { address, what, cure: cure.to_owned() }
+    }
+
+    fn log_in(&mut self) -> Result<()> {
+        let address = self.facts.address;
+        if let Some(auth) = handshake::auth(&self.target.login) {
+            let answer = self.ask("AUTH", &auth)?;
+            handshake::check_auth(address, &self.target.login, &answer)?;
+        }
+        match self.ask("PING", &cmd("PING"))? {
+            Value::ServerError(error) => return Err(self.refusal("PING", &error_text(&error))),
+            Value::SimpleString(pong) if pong == "PONG" => {}
+            other => {
+                return Err(Error::NotRedis { address, saw: format!("it answered PING with {other:?}") });
+            }
+        }
+        if self.target.db != 0 {
+            let answer = self.ask("SELECT", cmd("SELECT").arg(self.target.db))?;
+            handshake::check_select(address, self.target.db, &answer)?;
+        }
+        Ok(())
+    }
+
+    /// Role, mode and size. Where INFO is not permitted the checks that need it are left out.
+    fn check_state(&mut self) -> Result<()> {
+        match self.info("server") {
+            Ok(server) => {
+                self.facts.software = software(&server);
+                if server.text("redis_mode") == Some("cluster") {
+                    return Err(self.refusal("INFO", "MOVED"));
+                }
+            }
+            Err(Error::NotPermitted { .. }) => self.facts.software = "Redis or Valkey".into(),
+            Err(error) => return Err(error),
+        }
+        if let Ok(replication) = self.info("replication")
+            && replication.text("role") == Some("slave") {
+                let master = replication.text("master_host").unwrap_or("its master").to_owned();
+                let port = replication.text("master_port").unwrap_or_default().to_owned();
+                return Err(self.refusal("SET", &format!("READONLY replica of {master}:{port}")));
+            }
+        if self.info("persistence").is_ok_and(|info| info.text("loading") == Some("1")) {
+            return Err(self.refusal("PING", "LOADING"));
+        }
+        self.facts.keys = self.key_count()?;
+        match self.read_memory() {
+            Ok(()) | Err(Error::NotPermitted { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_memory(&mut self) -> Result<()> {
+        let memory = self.info("memory")?;
+        let facts = &mut self.facts;
+        facts.used_memory = memory.number("used_memory");
+        facts.used_memory_at_start = memory.number("used_memory_startup");
+        facts.maxmemory = memory.number("maxmemory");
+        facts.maxmemory_policy = memory.text("maxmemory_policy").map(str::to_owned);
+        facts.total_system_memory = memory.number("total_system_memory");
+        Ok(())
+    }
+
+    /// Judges the answer to a command that was made to fail harmlessly, or to succeed.
+    fn check_probe(
+        &self,
+        command: &'static str,
+        answer: &Value,
+        flush: bool,
+        preflight: &mut Preflight,
+    ) -> Result<()> {
+        let Value::ServerError(error) = answer else { return Ok(()) };
+        let message = error_text(error);
+        match error_class(&message) {
+            "ERR" => Ok(()),
+            // A flush makes room; without one the memory check below says more.
+            "OOM" if flush => Ok(()),
+            "OOM" => {
+                preflight.does_not_fit =
+                    Some("the server's memory has reached maxmemory, it refuses every write".into());
+                Ok(())
+            }
+            _ => Err(self.refusal(command, &message)),
+        }
+    }
+
+    /// Compares what the plan adds with what the server has room for.
+    fn check_memory(&self, plan: &Plan, flush: bool, preflight: &mut Preflight) {
+        let facts = &self.facts;
+        if preflight.already_present {
+            return;
+        }
+        let used = if flush { facts.used_memory_at_start } else { facts.used_memory };
+        let (Some(used), Some(maxmemory)) = (used, facts.maxmemory) else { return };
+        let evicts = facts.maxmemory_policy.as_deref().is_some_and(|policy| policy != "noeviction");
+        let (limit, name) = match (maxmemory, facts.total_system_memory) {
+            (0, Some(total)) => (total, "the memory of the server's machine"),
+            (0, None) => return,
+            (maxmemory, _) => (maxmemory, "maxmemory"),
+        };
+        let bytes = plan.payload_bytes();
+        let sum = |extra: u64| used.saturating_add(extra);
+        if sum(bytes) > limit && !(evicts && maxmemory > 0) {
+            preflight.does_not_fit.get_or_insert(format!(
+                "{bytes} bytes of keys and values plus {used} bytes already in use exceed {name} ({limit} bytes)"
+            ));
+        } else if sum(plan.footprint_bytes()) > limit {
+            let what = if evicts && maxmemory > 0 {
+                "the server will evict keys, and the fill will end incomplete"
+            } else {
+                "the server may run out of memory"
+            };
+            preflight.warnings.push(format!(
+                "about {} bytes expected plus {used} bytes in use exceed {name} ({limit} bytes): {what}",
+                plan.footprint_bytes()
+            ));
+        }
+    }
+
+    fn ask(&mut self, what: &'static str, command: &Cmd) -> Result<Value> {
+        match self.connection.req_command(command) {
+            Ok(value) => Ok(value),
+            Err(error) => match redis::ServerError::try_from(error) {
+                Ok(error) => Ok(Value::ServerError(error)),
+                Err(error) => Err(handshake::answer_error(self.facts.address, what, &error)),
+            },
+        }
+    }
+
+    fn number(&mut self, what: &'static str, command: &Cmd) -> Result<u64> {
+        match self.ask(what, command)? {
+            Value::Int(number) => Ok(u64::try_from(number).unwrap_or(0)),
+            Value::ServerError(error) => Err(self.refusal(what, &error_text(&error))),
+            _ => Ok(0),
+        }
+    }
+}
+
+/// Name and version from INFO server.
+fn software(server: &Info) -> String {
+    match (server.text("valkey_version"), server.text("redis_version")) {
+        (Some(version), _) => format!("Valkey {version}"),
+        (None, Some(version)) => format!("Redis {version}"),
+        (None, None) => "Redis or Valkey".into(),
+    }
+}
+
+fn is_local(address: SocketAddr) -> bool {
+    crate::machine::Machine::observe(&[address]).server_is_local
+}

@@ -1,0 +1,323 @@
+//! What all drivers do alike: the lanes of one reactor and how each ends, redialing lost
+//! connections, stopping, and telling how far it is. A driver moves bytes and asks here for
+//! everything else.
+
+use std::net::TcpStream;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::Connection;
+use crate::handshake::{Greeted, Greeting};
+use crate::lane::{Lane, LaneError, Latencies};
+use crate::monitor::Halt;
+use crate::stop::Stop;
+
+/// How long outstanding acknowledgements are awaited after a stop.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+/// A lane that makes no progress for so long is given up.
+const STALL_MAX: Duration = Duration::from_secs(60);
+/// First and longest pause between two attempts to connect again.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// How often counters are published and time-outs looked at.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How a lane ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LaneEnd {
+    /// Everything is acknowledged.
+    Done,
+    /// Asked to stop before that.
+    Stopped,
+    /// The server refuses further writes: class and message.
+    Refused(String),
+    /// Given up: the cause.
+    Failed(String),
+}
+
+/// Counters that the watching thread reads.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Keys acknowledged.
+    pub keys_acked: AtomicU64,
+    /// Connections lost and made again.
+    pub reconnects: AtomicU64,
+}
+
+/// Everything one reactor's desk shares with the rest of the program.
+#[derive(Clone)]
+pub struct Shared {
+    /// The user's wish to stop.
+    pub stop: Stop,
+    /// The monitor's wish to stop.
+    pub halt: Halt,
+    /// This reactor's counters.
+    pub tally: Arc<Tally>,
+    /// How new connections introduce themselves.
+    pub greeting: Greeting,
+}
+
+/// A connection that came (back) to life, or did not.
+type Dialed = (usize, Result<Greeted, String>);
+
+/// A lane and what is known of its connection.
+#[derive(Debug)]
+struct Place {
+    lane: Lane,
+    end: Option<LaneEnd>,
+    is_connected: bool,
+    progress_at: Instant,
+    acked_before: u64,
+    attempts: u32,
+}
+
+/// The lanes of one reactor.
+pub struct Desk {
+    places: Vec<Place>,
+    shared: Shared,
+    latencies: Latencies,
+    dialed: (Sender<Dialed>, Receiver<Dialed>),
+    stopping_since: Option<Instant>,
+    ticked_at: Option<Instant>,
+    resent: u64,
+    reconnects: u64,
+}
+
+impl Desk {
+    /// A desk for `lanes`, none of them connected.
+    #[must_use]
+    pub fn new(lanes: Vec<Lane>, shared: Shared) -> Self {
+        let now = Instant::now();
+        let place = |lane: Lane| Place {
+            end: lane.is_done().then_some(LaneEnd::Done),
+            lane,
+            is_connected: false,
+            progress_at: now,
+            acked_before: 0,
+            attempts: 0,
+        };
+        Self {
+            places: lanes.into_iter().map(place).collect(),
+            shared,
+            latencies: Latencies::default(),
+            dialed: channel(),
+            stopping_since: None,
+            ticked_at: None,
+            resent: 0,
+            reconnects: 0,
+        }
+    }
+
+    /// Number of lanes.
+    #[must_use]
+    pub fn lane_count(&self) -> usize {
+        self.places.len()
+    }
+
+    /// A lane.
+    #[must_use]
+    pub fn lane(&self, lane: usize) -> &Lane {
+        &self.places[lane].lane
+    }
+
+    /// How a lane ended, once it did.
+    #[must_use]
+    pub fn end(&self, lane: usize) -> Option<&LaneEnd> {
+        self.places[lane].end.as_ref()
+    }
+
+    /// Latencies of all lanes.
+    #[must_use]
+    pub fn latencies(&self) -> &Latencies {
+        &self.latencies
+    }
+
+    /// Keys sent more than once, because a connection was lost before they were acknowledged.
+    #[must_use]
+    pub fn resent(&self) -> u64 {
+        self.resent
+    }
+
+    /// Whether every lane has ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.places.iter().all(|place| place.end.is_some())
+    }
+
+    /// Connects every lane for the first time, on this thread. Lanes that could not be connected
+    /// are dialed again in the background; lanes whose first frame was refused have ended.
+    pub fn dial_all(&mut self) -> Vec<Connection> {
+        let mut connections = Vec::new();
+        for lane in 0..self.places.len() {
+            if self.shared.stop.signal().is_some() {
+                break;
+            }
+            let Some(frame) = self.first_frame(lane) else { continue };
+            let dialed = self.shared.greeting.dial(&frame).map_err(|error| error.to_string());
+            connections.extend(self.connected(lane, dialed).map(|stream| (lane, stream)));
+        }
+        connections
+    }
+
+    /// Whether `lane` has something to send now.
+    #[must_use]
+    pub fn can_send(&self, lane: usize) -> bool {
+        let place = &self.places[lane];
+        self.stopping_since.is_none() && place.is_connected && place.lane.wants_to_send()
+    }
+
+    /// As [`Lane::next`], while nobody asked to stop.
+    pub fn next(&mut self, lane: usize, block: &mut [u8]) -> Option<Range<usize>> {
+        if !self.can_send(lane) {
+            return None;
+        }
+        self.places[lane].lane.next(block)
+    }
+
+    /// The kernel accepted so many bytes more of `lane`.
+    pub fn sent(&mut self, lane: usize, bytes: usize) {
+        self.places[lane].lane.sent(bytes, Instant::now());
+    }
+
+    /// The connection of `lane` received bytes. `false` when it is to be closed.
+    #[must_use]
+    pub fn received(&mut self, lane: usize, bytes: &[u8]) -> bool {
+        let now = Instant::now();
+        let place = &mut self.places[lane];
+        let end = match place.lane.received(bytes, now, &mut self.latencies) {
+            Ok(()) if place.lane.is_done() => LaneEnd::Done,
+            Ok(()) => return true,
+            Err(LaneError::Refused(error)) => LaneEnd::Refused(error),
+            Err(LaneError::Protocol(error)) => LaneEnd::Failed(error),
+        };
+        place.end.get_or_insert(end);
+        false
+    }
+
+    /// The connection of `lane` is gone and nothing of it is under way any more.
+    pub fn lost(&mut self, lane: usize, cause: &str) {
+        let place = &mut self.places[lane];
+        place.is_connected = false;
+        if place.end.is_some() {
+            return;
+        }
+        if self.stopping_since.is_some() {
+            place.end = Some(LaneEnd::Stopped);
+            return;
+        }
+        self.resent += place.lane.frames_sent().saturating_sub(place.lane.frames_replied());
+        place.lane.disconnected();
+        self.redial(lane, cause);
+    }
+
+    /// Looks at the time, the wish to stop, and connections that came back; call it in every
+    /// turn, at least every 50 ms. Returns new connections.
+    pub fn tick(&mut self) -> Vec<Connection> {
+        let now = Instant::now();
+        if self.ticked_at.is_some_and(|at| now - at < TICK) {
+            return Vec::new();
+        }
+        self.ticked_at = Some(now);
+        self.look_at_stop(now);
+        self.look_at_progress(now);
+        let mut connections = Vec::new();
+        while let Ok((lane, dialed)) = self.dialed.1.try_recv() {
+            if self.places[lane].end.is_none() {
+                let was_connected = self.places[lane].acked_before > 0 || dialed.is_ok();
+                if let Some(stream) = self.connected(lane, dialed) {
+                    self.reconnects += u64::from(was_connected);
+                    connections.push((lane, stream));
+                }
+            }
+        }
+        let acked = self.places.iter().map(|place| place.lane.frames_acked()).sum();
+        self.shared.tally.keys_acked.store(acked, Ordering::Relaxed);
+        self.shared.tally.reconnects.store(self.reconnects, Ordering::Relaxed);
+        connections
+    }
+
+    fn look_at_stop(&mut self, now: Instant) {
+        let is_wanted = self.shared.stop.signal().is_some() || self.shared.halt.get().is_some();
+        if is_wanted && self.stopping_since.is_none() {
+            self.stopping_since = Some(now);
+        }
+        let Some(since) = self.stopping_since else { return };
+        for place in &mut self.places {
+            if !place.is_connected || !place.lane.is_waiting() || now - since > STOP_PATIENCE {
+                place.end.get_or_insert(LaneEnd::Stopped);
+            }
+        }
+    }
+
+    fn look_at_progress(&mut self, now: Instant) {
+        for place in self.places.iter_mut().filter(|place| place.end.is_none()) {
+            let acked = place.lane.frames_replied();
+            if place.lane.is_done() {
+                place.end = Some(LaneEnd::Done);
+            } else if acked > place.acked_before {
+                (place.acked_before, place.progress_at, place.attempts) = (acked, now, 0);
+            } else if now - place.progress_at > STALL_MAX {
+                place.end = Some(LaneEnd::Failed(format!(
+                    "no acknowledgement for {} s",
+                    STALL_MAX.as_secs()
+                )));
+            }
+        }
+    }
+
+    /// The frame that a fresh connection of `lane` sends by itself.
+    fn first_frame(&self, lane: usize) -> Option<Vec<u8>> {
+        let lane = &self.places[lane].lane;
+        let index = lane.first_unacknowledged()?;
+        let frame = lane.segment().frame();
+        let mut bytes = vec![0; frame.bytes()];
+        frame.render(index, 0, &mut bytes);
+        Some(bytes)
+    }
+
+    /// Takes note of how dialing went; hands on the connection if there is one.
+    fn connected(&mut self, lane: usize, dialed: Result<Greeted, String>) -> Option<TcpStream> {
+        let place = &mut self.places[lane];
+        match dialed {
+            Ok(Greeted::Ready(stream, replies)) => {
+                place.lane.connected(replies);
+                place.is_connected = true;
+                if place.lane.is_done() {
+                    place.end = Some(LaneEnd::Done);
+                }
+                Some(stream)
+            }
+            Ok(Greeted::Refused(error)) => {
+                place.end = Some(LaneEnd::Refused(error));
+                None
+            }
+            Err(cause) => {
+                self.redial(lane, &cause);
+                None
+            }
+        }
+    }
+
+    /// Connects `lane` again in the background, after a pause that doubles each time.
+    fn redial(&mut self, lane: usize, cause: &str) {
+        let place = &mut self.places[lane];
+        if place.progress_at.elapsed() > STALL_MAX {
+            place.end = Some(LaneEnd::Failed(cause.to_owned()));
+            return;
+        }
+        let pause = (BACKOFF.0 * 2_u32.saturating_pow(place.attempts)).min(BACKOFF.1);
+        // Lanes that were lost together come back one after the other.
+        let pause = pause + BACKOFF.0 * (lane % 16) as u32 / 16;
+        place.attempts = (place.attempts + 1).min(16);
+        let Some(frame) = self.first_frame(lane) else { return };
+        let (greeting, sender) = (self.shared.greeting.clone(), self.dialed.0.clone());
+        std::thread::spawn(move || {
+            std::thread::sleep(pause);
+            let dialed = greeting.dial(&frame).map_err(|error| error.to_string());
+            // Nobody listens any more once the fill is over.
+            let _ = sender.send((lane, dialed));
+        });
+    }
+}

@@ -1,0 +1,214 @@
+//! What every new connection says first: AUTH, SELECT, a name, the reply mode, and the first
+//! frame by itself, so that a refusal shows before anything else happens.
+
+use std::io::{ErrorKind, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use redis::{Cmd, Value, cmd};
+
+use crate::error::{Error, Result};
+use crate::lane::Replies;
+use crate::socket;
+use crate::target::Login;
+
+/// How long a server may take for one answer before it counts as silent.
+pub const ANSWER_SECONDS_MAX: u64 = 5;
+
+/// What a data connection is to become.
+#[derive(Clone, Debug)]
+pub struct Greeting {
+    /// The node.
+    pub address: SocketAddr,
+    /// Who logs in.
+    pub login: Login,
+    /// The database to select.
+    pub db: u32,
+    /// How the server shall acknowledge, if it lets us choose.
+    pub replies: Replies,
+}
+
+/// How a greeting went.
+#[derive(Debug)]
+pub enum Greeted {
+    /// The connection is ready for the second frame, the first being acknowledged.
+    Ready(TcpStream, Replies),
+    /// The server refused the first frame: class and message.
+    Refused(String),
+}
+
+impl Greeting {
+    /// Connects, introduces itself and sends `first_frame`.
+    ///
+    /// # Errors
+    /// The connection, the login or the database was refused, or the server does not answer.
+    pub fn dial(&self, first_frame: &[u8]) -> Result<Greeted> {
+        let timeout = Duration::from_secs(ANSWER_SECONDS_MAX);
+        let stream = socket::connect_to(self.address, timeout).map_err(|error| {
+            Error::ConnectionLost {
+                address: self.address,
+                what: "connecting".into(),
+                message: socket::describe(&error),
+            }
+        })?;
+        let lost = |error: std::io::Error| lost(self.address, "setting up", &error);
+        stream.set_read_timeout(Some(timeout)).map_err(lost)?;
+        stream.set_write_timeout(Some(timeout)).map_err(lost)?;
+        let mut talk = Talk { stream: &stream, parser: redis::Parser::new(), address: self.address };
+        if let Some(auth) = auth(&self.login) {
+            let answer = talk.ask("AUTH", &[&auth])?.remove(0);
+            check_auth(self.address, &self.login, &answer)?;
+        }
+        let replies = self.introduce(&mut talk)?;
+        let answer = talk.exchange("SET", first_frame, 1)?.remove(0);
+        if let Value::ServerError(error) = &answer {
+            return Ok(Greeted::Refused(error_text(error)));
+        }
+        if replies == Replies::Fenced {
+            let off = cmd("CLIENT").arg("REPLY").arg("OFF").get_packed_command();
+            talk.exchange("CLIENT REPLY", &off, 0)?;
+        }
+        stream.set_read_timeout(None).map_err(lost)?;
+        stream.set_write_timeout(None).map_err(lost)?;
+        Ok(Greeted::Ready(stream, replies))
+    }
+
+    /// SELECT, CLIENT SETNAME, and whether CLIENT REPLY may be used.
+    fn introduce(&self, talk: &mut Talk<'_>) -> Result<Replies> {
+        let mut select = cmd("SELECT");
+        select.arg(self.db);
+        let mut name = cmd("CLIENT");
+        name.arg("SETNAME").arg("redis-client-fill");
+        let mut reply_on = cmd("CLIENT");
+        reply_on.arg("REPLY").arg("ON");
+        let mut greetings = vec![&name];
+        if self.db != 0 {
+            greetings.push(&select);
+        }
+        if self.replies == Replies::Fenced {
+            greetings.push(&reply_on);
+        }
+        let answers = talk.ask("CLIENT SETNAME, SELECT", &greetings)?;
+        if let Some(message) = answers.iter().find_map(too_many_clients) {
+            return Err(Error::ConnectionLost { address: self.address, what: "connecting".into(), message });
+        }
+        if self.db != 0 {
+            check_select(self.address, self.db, &answers[1])?;
+        }
+        // An ACL or a proxy may refuse CLIENT REPLY; then each reply is read.
+        let fenced = self.replies == Replies::Fenced && answers.last() == Some(&Value::Okay);
+        Ok(if fenced { Replies::Fenced } else { Replies::Each })
+    }
+}
+
+/// What a server says that has no room for another connection.
+fn too_many_clients(answer: &Value) -> Option<String> {
+    match answer {
+        Value::ServerError(error) if error_text(error).contains("max number of clients") => {
+            Some(format!("{}; raise its maxclients or lower -n", error_text(error)))
+        }
+        _ => None,
+    }
+}
+
+/// The AUTH command, if there is a password.
+pub(crate) fn auth(login: &Login) -> Option<Cmd> {
+    let password = login.password.as_ref()?;
+    let mut auth = cmd("AUTH");
+    if let Some(username) = &login.username {
+        auth.arg(username);
+    }
+    auth.arg(password.reveal());
+    Some(auth)
+}
+
+/// Judges the answer to AUTH.
+pub(crate) fn check_auth(address: SocketAddr, login: &Login, answer: &Value) -> Result<()> {
+    match answer {
+        Value::ServerError(error) => Err(Error::LoginRefused {
+            address,
+            user: login.username.as_ref().map(|name| format!(" as '{name}'")).unwrap_or_default(),
+            message: error_text(error),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Judges the answer to SELECT.
+pub(crate) fn check_select(address: SocketAddr, db: u32, answer: &Value) -> Result<()> {
+    match answer {
+        Value::ServerError(error) => Err(Error::Server {
+            address,
+            what: format!("refused --db {db}: {}", error_text(error)),
+            cure: "choose a database that the server has (its `databases` setting, 0 to 15 by default)".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A server's error as it stood on the wire: class, then message.
+#[must_use]
+pub fn error_text(error: &redis::ServerError) -> String {
+    match error.details() {
+        Some(details) => format!("{} {details}", error.code()),
+        None => error.code().to_owned(),
+    }
+}
+
+/// A blocking conversation on a fresh connection.
+struct Talk<'a> {
+    stream: &'a TcpStream,
+    parser: redis::Parser,
+    address: SocketAddr,
+}
+
+impl Talk<'_> {
+    /// Sends commands and reads as many answers.
+    fn ask(&mut self, what: &'static str, commands: &[&Cmd]) -> Result<Vec<Value>> {
+        let packed: Vec<u8> =
+            commands.iter().flat_map(|command| command.get_packed_command()).collect();
+        self.exchange(what, &packed, commands.len())
+    }
+
+    /// Sends bytes and reads `answers` answers.
+    fn exchange(&mut self, what: &'static str, bytes: &[u8], answers: usize) -> Result<Vec<Value>> {
+        self.stream.write_all(bytes).map_err(|error| lost(self.address, what, &error))?;
+        (0..answers)
+            .map(|_| {
+                self.parser
+                    .parse_value(self.stream)
+                    .map_err(|error| answer_error(self.address, what, &error))
+            })
+            .collect()
+    }
+}
+
+fn lost(address: SocketAddr, what: &'static str, error: &std::io::Error) -> Error {
+    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+        return Error::Silent { address, what, seconds: ANSWER_SECONDS_MAX };
+    }
+    Error::ConnectionLost { address, what: what.into(), message: socket::describe(error) }
+}
+
+/// What it means that no answer could be read.
+pub(crate) fn answer_error(
+    address: SocketAddr,
+    what: &'static str,
+    error: &redis::RedisError,
+) -> Error {
+    if error.is_timeout() {
+        return Error::Silent { address, what, seconds: ANSWER_SECONDS_MAX };
+    }
+    if error.kind() == redis::ErrorKind::Parse {
+        return Error::NotRedis {
+            address,
+            saw: format!("it answered {what} with something else"),
+        };
+    }
+    let message = if error.is_unrecoverable_error() && !error.is_io_error() {
+        error.to_string()
+    } else {
+        "the server closed the connection".into()
+    };
+    Error::ConnectionLost { address, what: what.into(), message }
+}

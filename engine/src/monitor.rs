@@ -1,0 +1,289 @@
+//! Watches a server while it is filled: what it refuses, its memory, its CPU, whether it is still
+//! the same process. Its purpose is to act early; the audit decides what is true.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::control::{Control, Info};
+use crate::error::Result;
+
+/// Time between two looks.
+const POLL: Duration = Duration::from_millis(250);
+/// Commands that change no key, by the names in INFO commandstats (subcommands cut off).
+const HARMLESS: &[&str] = &[
+    "acl", "auth", "bgrewriteaof", "bgsave", "client", "cluster", "command", "config", "dbsize",
+    "debug", "echo", "exists", "get", "getrange", "hello", "info", "keys", "lastsave", "latency",
+    "memory", "mget", "monitor", "object", "ping", "psync", "pttl", "publish", "quit", "randomkey",
+    "replconf", "reset", "role", "scan", "select", "slowlog", "strlen", "subscribe", "time", "ttl",
+    "type",
+];
+
+/// Set once, by whoever finds that sending on is pointless: the reason.
+pub type Halt = Arc<OnceLock<String>>;
+
+/// The server's statistics at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    at: Instant,
+    run_id: String,
+    set_calls: u64,
+    set_refused: u64,
+    /// Calls of commands that may change keys, SET excluded.
+    foreign_writes: u64,
+    removed_by_server: u64,
+    errors: BTreeMap<String, u64>,
+    cpu_seconds: f64,
+    /// Memory in use, in bytes.
+    pub used_memory: u64,
+}
+
+impl Snapshot {
+    /// Asks the server, one INFO section per call (6.2 takes no more).
+    ///
+    /// # Errors
+    /// INFO is not permitted, or the server is gone.
+    pub fn take(control: &mut Control) -> Result<Self> {
+        let commands = control.info("commandstats")?;
+        let errors = control.info("errorstats")?;
+        let stats = control.info("stats")?;
+        let cpu = control.info("cpu")?;
+        let memory = control.info("memory")?;
+        let server = control.info("server")?;
+        let set = commands.text("cmdstat_set").unwrap_or_default();
+        let cpu_seconds = |field| cpu.number(field).unwrap_or(0.0_f64);
+        let removed = |field| stats.number(field).unwrap_or(0_u64);
+        Ok(Self {
+            at: Instant::now(),
+            run_id: server.text("run_id").unwrap_or_default().to_owned(),
+            set_calls: part(set, "calls"),
+            set_refused: part(set, "rejected_calls") + part(set, "failed_calls"),
+            foreign_writes: foreign_writes(&commands),
+            removed_by_server: removed("evicted_keys") + removed("expired_keys"),
+            errors: errors
+                .fields()
+                .filter_map(|(name, value)| {
+                    let class = name.strip_prefix("errorstat_")?;
+                    Some((class.to_owned(), part(value, "count")))
+                })
+                .collect(),
+            cpu_seconds: cpu_seconds("used_cpu_sys") + cpu_seconds("used_cpu_user"),
+            used_memory: memory.number("used_memory").unwrap_or(0),
+        })
+    }
+}
+
+/// One figure of a value such as `calls=2,usec=7,rejected_calls=1`.
+fn part(value: &str, name: &str) -> u64 {
+    value
+        .split(',')
+        .filter_map(|part| part.split_once('='))
+        .find(|(key, _)| *key == name)
+        .and_then(|(_, number)| number.parse().ok())
+        .unwrap_or(0)
+}
+
+fn foreign_writes(commands: &Info) -> u64 {
+    commands
+        .fields()
+        .filter_map(|(name, value)| {
+            let command = name.strip_prefix("cmdstat_")?.split('|').next()?;
+            let counts = command != "set" && !HARMLESS.contains(&command);
+            counts.then(|| part(value, "calls"))
+        })
+        .sum()
+}
+
+/// What happened on a server between two snapshots.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The process is the same and no counter went down.
+    pub is_same_process: bool,
+    /// SETs carried out.
+    pub sets_done: u64,
+    /// SETs refused.
+    pub sets_refused: u64,
+    /// Commands of others that may have changed keys.
+    pub foreign_writes: u64,
+    /// Keys evicted or expired.
+    pub removed_by_server: u64,
+    /// Errors by class; those of other clients too.
+    pub errors: BTreeMap<String, u64>,
+    /// CPU, in percent of one core.
+    pub cpu_percent: f64,
+}
+
+impl Change {
+    /// From `before` to `after`.
+    #[must_use]
+    pub fn between(before: &Snapshot, after: &Snapshot) -> Self {
+        let seconds = after.at.saturating_duration_since(before.at).as_secs_f64();
+        let set_calls = after.set_calls.saturating_sub(before.set_calls);
+        let failed_before = before.set_refused;
+        Self {
+            is_same_process: before.run_id == after.run_id
+                && after.set_calls >= before.set_calls
+                && after.set_refused >= before.set_refused,
+            sets_done: set_calls,
+            sets_refused: after.set_refused.saturating_sub(failed_before),
+            foreign_writes: after.foreign_writes.saturating_sub(before.foreign_writes),
+            removed_by_server: after.removed_by_server.saturating_sub(before.removed_by_server),
+            errors: after
+                .errors
+                .iter()
+                .map(|(class, count)| {
+                    let before = before.errors.get(class).copied().unwrap_or(0);
+                    (class.clone(), count.saturating_sub(before))
+                })
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+            cpu_percent: if seconds > 0.0 {
+                (after.cpu_seconds - before.cpu_seconds).max(0.0) / seconds * 100.0
+            } else {
+                0.0
+            },
+        }
+    }
+
+    /// Refused SETs by class. The statistics do not say which class refused which command, so
+    /// with several classes at work each is named with its own count.
+    #[must_use]
+    pub fn refused(&self) -> BTreeMap<String, u64> {
+        if self.sets_refused == 0 {
+            return BTreeMap::new();
+        }
+        let classes: Vec<_> = self.errors.iter().filter(|(class, _)| *class != "ERR").collect();
+        match classes[..] {
+            [] => BTreeMap::from([("ERR".to_owned(), self.sets_refused)]),
+            [(class, _)] => BTreeMap::from([(class.clone(), self.sets_refused)]),
+            _ => classes.into_iter().map(|(class, count)| (class.clone(), *count)).collect(),
+        }
+    }
+}
+
+/// Whether errors of this class mean that the server takes no write from anybody.
+fn refuses_everybody(class: &str) -> bool {
+    matches!(class, "OOM" | "MISCONF" | "NOREPLICAS" | "READONLY")
+}
+
+/// What the monitor saw last.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Latest {
+    /// The server's CPU between the last two looks, in percent of one core.
+    pub cpu_percent: Option<f64>,
+    /// Its memory, in bytes.
+    pub used_memory: Option<u64>,
+}
+
+/// A thread that looks at one server until it is dropped.
+pub struct Monitor {
+    latest: Arc<Mutex<Latest>>,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Monitor {
+    /// Starts watching through `control`; sets `halt` when the server takes no more writes.
+    #[must_use]
+    pub fn start(control: Control, before: Snapshot, halt: Halt) -> Self {
+        let latest = Arc::new(Mutex::new(Latest::default()));
+        let over = Arc::new(AtomicBool::new(false));
+        let thread = std::thread::spawn({
+            let (latest, over) = (Arc::clone(&latest), Arc::clone(&over));
+            move || watch(control, &before, &halt, &latest, &over)
+        });
+        Self { latest, over, thread: Some(thread) }
+    }
+
+    /// What it saw last.
+    #[must_use]
+    pub fn latest(&self) -> Latest {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic of the monitor has been printed; the audit does not depend on it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn watch(
+    mut control: Control,
+    before: &Snapshot,
+    halt: &Halt,
+    latest: &Mutex<Latest>,
+    over: &AtomicBool,
+) {
+    let mut last = before.clone();
+    while !over.load(Ordering::Relaxed) {
+        std::thread::park_timeout(POLL);
+        let Ok(now) = Snapshot::take(&mut control) else {
+            // Gone, or too busy to answer: "unknown", not "clean". The lanes notice by themselves.
+            *latest.lock().unwrap_or_else(PoisonError::into_inner) = Latest::default();
+            match control.reconnect() {
+                Ok(fresh) => control = fresh,
+                Err(_) => std::thread::park_timeout(POLL),
+            }
+            continue;
+        };
+        let of_late = Change::between(&last, &now);
+        *latest.lock().unwrap_or_else(PoisonError::into_inner) = Latest {
+            cpu_percent: of_late.is_same_process.then_some(of_late.cpu_percent),
+            used_memory: Some(now.used_memory),
+        };
+        if of_late.is_same_process && of_late.sets_refused > 0
+            && let Some(class) = of_late.errors.keys().find(|class| refuses_everybody(class)) {
+                let _ = halt.set(class.clone());
+            }
+        last = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(set_calls: u64, set_refused: u64, errors: &[(&str, u64)]) -> Snapshot {
+        Snapshot {
+            at: Instant::now(),
+            run_id: "a".into(),
+            set_calls,
+            set_refused,
+            foreign_writes: 0,
+            removed_by_server: 0,
+            errors: errors.iter().map(|(class, count)| ((*class).to_owned(), *count)).collect(),
+            cpu_seconds: 0.0,
+            used_memory: 0,
+        }
+    }
+
+    #[test]
+    fn figures_are_read_by_name() {
+        let value = "calls=3160,usec=9,rejected_calls=16839,failed_calls=1";
+        assert_eq!((part(value, "calls"), part(value, "rejected_calls")), (3160, 16839));
+        assert_eq!((part(value, "alls"), part("", "calls")), (0, 0));
+    }
+
+    #[test]
+    fn a_single_class_takes_all_refusals() {
+        let change = Change::between(
+            &snapshot(10, 0, &[("ERR", 2)]),
+            &snapshot(20, 7, &[("ERR", 2), ("OOM", 9)]),
+        );
+        assert_eq!((change.sets_done, change.refused()["OOM"]), (10, 7));
+    }
+
+    #[test]
+    fn a_counter_that_went_down_is_another_process() {
+        let change = Change::between(&snapshot(10, 0, &[]), &snapshot(2, 0, &[]));
+        assert!(!change.is_same_process);
+    }
+}

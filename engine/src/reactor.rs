@@ -1,0 +1,97 @@
+//! One reactor: a thread pinned to a core, a driver, and the lanes it drives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use core_affinity::CoreId;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+use crate::driver::desk::{Desk, LaneEnd, Shared};
+use crate::driver::{self, Outcome};
+use crate::error::{Error, Result};
+use crate::lane::{Lane, Latencies};
+use crate::plan::Plan;
+use crate::plan::sequence::KeySequence;
+
+/// What became of one lane.
+#[derive(Clone, Debug)]
+pub struct LaneResult {
+    /// The part of its sequence that was handed to the kernel.
+    pub sent: KeySequence,
+    /// Keys acknowledged.
+    pub acked: u64,
+    /// Keys refused, by class, where replies say so.
+    pub refused: std::collections::BTreeMap<String, u64>,
+    /// How it ended.
+    pub end: LaneEnd,
+}
+
+/// What became of one reactor.
+#[derive(Clone, Debug)]
+pub struct ReactorResult {
+    /// Its lanes.
+    pub lanes: Vec<LaneResult>,
+    /// How the driver went about it.
+    pub outcome: Outcome,
+    /// Latencies of all its lanes.
+    pub latencies: Latencies,
+    /// Keys sent more than once.
+    pub resent: u64,
+    /// CPU time of its thread.
+    pub cpu: Duration,
+}
+
+/// Runs `lanes` on the calling thread, pinned to `core`.
+///
+/// # Errors
+/// Explicit pinning is not permitted, or the driver cannot be set up.
+pub fn run(
+    plan: &Arc<Plan>,
+    core: Option<usize>,
+    lanes: Vec<Lane>,
+    shared: Shared,
+) -> Result<ReactorResult> {
+    let mut pinning_notice = None;
+    if let Some(core) = core
+        && !core_affinity::set_for_current(CoreId { id: core }) {
+            if plan.pinning_is_explicit {
+                return Err(Error::Setup {
+                    what: "the reactor",
+                    message: format!("it may not be pinned to core {core}"),
+                    cure: "choose other cores with --reactors, or use --no-pin",
+                });
+            }
+            pinning_notice = Some(format!("could not pin a reactor to core {core}: going on unpinned"));
+        }
+    let (desk, mut outcome) = driver::run(plan, Desk::new(lanes, shared))?;
+    outcome.notices.extend(pinning_notice);
+    let lanes = (0..desk.lane_count())
+        .map(|number| {
+            let lane = desk.lane(number);
+            LaneResult {
+                sent: lane.sequence().head(lane.frames_sent()),
+                acked: lane.frames_acked(),
+                refused: lane.refused().clone(),
+                end: desk.end(number).cloned().unwrap_or(LaneEnd::Stopped),
+            }
+        })
+        .collect();
+    Ok(ReactorResult {
+        lanes,
+        outcome,
+        latencies: desk.latencies().clone(),
+        resent: desk.resent(),
+        cpu: cpu_time(UsageWho::RUSAGE_THREAD).map_or(Duration::ZERO, |(user, system)| user + system),
+    })
+}
+
+/// User and system CPU time so far.
+#[must_use]
+pub fn cpu_time(who: UsageWho) -> Option<(Duration, Duration)> {
+    let usage = getrusage(who).ok()?;
+    let duration = |time: nix::sys::time::TimeVal| {
+        Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or(0))
+    };
+    Some((duration(usage.user_time()), duration(usage.system_time())))
+}
