@@ -65,8 +65,15 @@ pub fn audit(
     notice: &mut dyn FnMut(String),
 ) -> Result<Finding> {
     let keys_after = control.key_count()?;
-    let after = before.snapshot.as_ref().and_then(|_| Snapshot::take(control).ok());
-    let change = before.snapshot.as_ref().zip(after.as_ref()).map(|(b, a)| Change::between(b, a));
+    let after = before
+        .snapshot
+        .as_ref()
+        .and_then(|_| Snapshot::take(control).ok());
+    let change = before
+        .snapshot
+        .as_ref()
+        .zip(after.as_ref())
+        .map(|(b, a)| Change::between(b, a));
     let undisturbed = change.as_ref().is_some_and(|change| {
         change.is_same_process
             && change.foreign_writes == 0
@@ -158,7 +165,10 @@ fn count_existing(
         plan.keyspace().patch(index, key);
         exists.arg(&*key);
     }
-    match control.pipeline("EXISTS", &exists.get_packed_command(), 1)?.pop() {
+    match control
+        .pipeline("EXISTS", &exists.get_packed_command(), 1)?
+        .pop()
+    {
         Some(Value::Int(count)) => Ok(u64::try_from(count).unwrap_or(0)),
         Some(Value::ServerError(error)) => Err(control.refusal("EXISTS", &error_text(&error))),
         _ => Ok(0),
@@ -179,7 +189,11 @@ fn count_stamped(
     for index in indices.clone() {
         plan.keyspace().patch(index, key);
         cmd("STRLEN").arg(&*key).write_packed_command(&mut packed);
-        cmd("GETRANGE").arg(&*key).arg(0).arg(last).write_packed_command(&mut packed);
+        cmd("GETRANGE")
+            .arg(&*key)
+            .arg(0)
+            .arg(last)
+            .write_packed_command(&mut packed);
         answers += 2;
     }
     let answers = control.pipeline("GETRANGE", &packed, answers)?;

@@ -1,5 +1,5 @@
 //! The control connection of one server, through the `redis` crate: what the server is, whether
-//! it can take the fill, FLUSHDB, INFO and DBSIZE. Never writes a key.
+//! can be filled at all, FLUSHDB, INFO and DBSIZE. Never writes a key.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,7 +9,6 @@ use redis::{Cmd, Connection, ConnectionLike, RedisConnectionInfo, Value, cmd};
 
 use crate::error::{Error, Result};
 use crate::handshake::{self, ANSWER_SECONDS_MAX, error_text};
-use crate::plan::Plan;
 use crate::reply::error_class;
 use crate::socket;
 use crate::target::Target;
@@ -42,17 +41,6 @@ pub struct ServerFacts {
     pub total_system_memory: Option<u64>,
 }
 
-/// What the checks before a fill found.
-#[derive(Clone, Debug, Default)]
-pub struct Preflight {
-    /// The first and the last planned key exist already.
-    pub already_present: bool,
-    /// Why the plan does not fit into the server, in a sentence.
-    pub does_not_fit: Option<String>,
-    /// What the user should know beforehand.
-    pub warnings: Vec<String>,
-}
-
 /// The fields of one INFO section.
 #[derive(Clone, Debug, Default)]
 pub struct Info(HashMap<String, String>);
@@ -60,7 +48,11 @@ pub struct Info(HashMap<String, String>);
 impl Info {
     fn parse(text: &str) -> Self {
         let fields = text.lines().filter_map(|line| line.split_once(':'));
-        Self(fields.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect())
+        Self(
+            fields
+                .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+                .collect(),
+        )
     }
 
     /// A field as it stands.
@@ -77,7 +69,9 @@ impl Info {
 
     /// All fields.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -142,7 +136,11 @@ impl Control {
             maxmemory_policy: None,
             total_system_memory: None,
         };
-        let mut control = Self { connection, target: target.clone(), facts };
+        let mut control = Self {
+            connection,
+            target: target.clone(),
+            facts,
+        };
         control.log_in()?;
         Ok(control)
     }
@@ -159,51 +157,15 @@ impl Control {
         self.facts.address
     }
 
-    /// Every check that changes nothing: SET and FLUSHDB allowed, memory enough.
-    ///
-    /// # Errors
-    /// A command that the fill needs is not permitted, or the server refuses every write.
-    pub fn preflight(&mut self, plan: Option<&Plan>, flush: bool) -> Result<Preflight> {
-        let mut preflight = Preflight::default();
-        if flush {
-            // An unknown option is refused after the permission, before anything happens.
-            let answer = self.ask("FLUSHDB", cmd("FLUSHDB").arg("CHECK-PERMISSION-ONLY"))?;
-            self.check_probe("FLUSHDB", &answer, flush, &mut preflight)?;
-        }
-        let Some(plan) = plan else { return Ok(preflight) };
-        if plan.keys() == 0 {
-            return Ok(preflight);
-        }
-        let ends = [plan.sequence().at(0), plan.sequence().at(plan.keys() - 1)];
-        let keys = ends.map(|index| {
-            let mut key = vec![0; plan.keyspace().key_size()];
-            plan.keyspace().render(index, &mut key);
-            key
-        });
-        for key in &keys {
-            // NX and XX exclude each other: refused after all other checks, before the write.
-            let mut probe = cmd("SET");
-            probe.arg(key).arg("").arg("NX").arg("XX");
-            let answer = self.ask("SET", &probe)?;
-            self.check_probe("SET", &answer, flush, &mut preflight)?;
-        }
-        let mut existing = 0;
-        for key in &keys {
-            existing += self.number("EXISTS", cmd("EXISTS").arg(key))?;
-        }
-        preflight.already_present = existing == 2 && !flush;
-        self.check_memory(plan, flush, &mut preflight);
-        Ok(preflight)
-    }
-
     /// Empties the selected database and waits until its memory is free; how many keys went.
     ///
     /// # Errors
     /// The server refuses FLUSHDB, or is gone.
     pub fn flush(&mut self) -> Result<u64> {
         let keys = self.key_count()?;
-        let answer = self.ask("FLUSHDB", cmd("FLUSHDB").arg("ASYNC"))?;
-        self.check_probe("FLUSHDB", &answer, true, &mut Preflight::default())?;
+        if let Value::ServerError(error) = self.ask("FLUSHDB", cmd("FLUSHDB").arg("ASYNC"))? {
+            return Err(self.refusal("FLUSHDB", &error_text(&error)));
+        }
         let deadline = Instant::now() + FLUSH_SECONDS_MAX;
         while Instant::now() < deadline {
             let memory = self.info("memory")?;
@@ -259,7 +221,11 @@ impl Control {
         let (what, cure) = match error_class(message) {
             "NOAUTH" => return Error::PasswordRequired { address },
             "NOPERM" => {
-                return Error::NotPermitted { address, command, message: message.to_owned() };
+                return Error::NotPermitted {
+                    address,
+                    command,
+                    message: message.to_owned(),
+                };
             }
             "LOADING" => (
                 "is still loading its data".to_owned(),
@@ -289,9 +255,16 @@ impl Control {
                 "runs in cluster mode".to_owned(),
                 "fill it as a cluster with -c, or give a standalone server with -h and -p",
             ),
-            _ => (format!("refused {command}: {message}"), "see the server's log"),
+            _ => (
+                format!("refused {command}: {message}"),
+                "see the server's log",
+            ),
         };
-        Error::Server { address, what, cure: cure.to_owned() }
+        Error::Server {
+            address,
+            what,
+            cure: cure.to_owned(),
+        }
     }
 
     fn log_in(&mut self) -> Result<()> {
@@ -304,7 +277,10 @@ impl Control {
             Value::ServerError(error) => return Err(self.refusal("PING", &error_text(&error))),
             Value::SimpleString(pong) if pong == "PONG" => {}
             other => {
-                return Err(Error::NotRedis { address, saw: format!("it answered PING with {other:?}") });
+                return Err(Error::NotRedis {
+                    address,
+                    saw: format!("it answered PING with {other:?}"),
+                });
             }
         }
         if self.target.db != 0 {
@@ -327,12 +303,22 @@ impl Control {
             Err(error) => return Err(error),
         }
         if let Ok(replication) = self.info("replication")
-            && replication.text("role") == Some("slave") {
-                let master = replication.text("master_host").unwrap_or("its master").to_owned();
-                let port = replication.text("master_port").unwrap_or_default().to_owned();
-                return Err(self.refusal("SET", &format!("READONLY replica of {master}:{port}")));
-            }
-        if self.info("persistence").is_ok_and(|info| info.text("loading") == Some("1")) {
+            && replication.text("role") == Some("slave")
+        {
+            let master = replication
+                .text("master_host")
+                .unwrap_or("its master")
+                .to_owned();
+            let port = replication
+                .text("master_port")
+                .unwrap_or_default()
+                .to_owned();
+            return Err(self.refusal("SET", &format!("READONLY replica of {master}:{port}")));
+        }
+        if self
+            .info("persistence")
+            .is_ok_and(|info| info.text("loading") == Some("1"))
+        {
             return Err(self.refusal("PING", "LOADING"));
         }
         self.facts.keys = self.key_count()?;
@@ -353,63 +339,8 @@ impl Control {
         Ok(())
     }
 
-    /// Judges the answer to a command that was made to fail harmlessly, or to succeed.
-    fn check_probe(
-        &self,
-        command: &'static str,
-        answer: &Value,
-        flush: bool,
-        preflight: &mut Preflight,
-    ) -> Result<()> {
-        let Value::ServerError(error) = answer else { return Ok(()) };
-        let message = error_text(error);
-        match error_class(&message) {
-            "ERR" => Ok(()),
-            // A flush makes room; without one the memory check below says more.
-            "OOM" if flush => Ok(()),
-            "OOM" => {
-                preflight.does_not_fit =
-                    Some("the server's memory has reached maxmemory, it refuses every write".into());
-                Ok(())
-            }
-            _ => Err(self.refusal(command, &message)),
-        }
-    }
-
-    /// Compares what the plan adds with what the server has room for.
-    fn check_memory(&self, plan: &Plan, flush: bool, preflight: &mut Preflight) {
-        let facts = &self.facts;
-        if preflight.already_present {
-            return;
-        }
-        let used = if flush { facts.used_memory_at_start } else { facts.used_memory };
-        let (Some(used), Some(maxmemory)) = (used, facts.maxmemory) else { return };
-        let evicts = facts.maxmemory_policy.as_deref().is_some_and(|policy| policy != "noeviction");
-        let (limit, name) = match (maxmemory, facts.total_system_memory) {
-            (0, Some(total)) => (total, "the memory of the server's machine"),
-            (0, None) => return,
-            (maxmemory, _) => (maxmemory, "maxmemory"),
-        };
-        let bytes = plan.payload_bytes();
-        let sum = |extra: u64| used.saturating_add(extra);
-        if sum(bytes) > limit && !(evicts && maxmemory > 0) {
-            preflight.does_not_fit.get_or_insert(format!(
-                "{bytes} bytes of keys and values plus {used} bytes already in use exceed {name} ({limit} bytes)"
-            ));
-        } else if sum(plan.footprint_bytes()) > limit {
-            let what = if evicts && maxmemory > 0 {
-                "the server will evict keys, and the fill will end incomplete"
-            } else {
-                "the server may run out of memory"
-            };
-            preflight.warnings.push(format!(
-                "about {} bytes expected plus {used} bytes in use exceed {name} ({limit} bytes): {what}",
-                plan.footprint_bytes()
-            ));
-        }
-    }
-
-    fn ask(&mut self, what: &'static str, command: &Cmd) -> Result<Value> {
+    /// Asks one thing; errors of the server are values.
+    pub(crate) fn ask(&mut self, what: &'static str, command: &Cmd) -> Result<Value> {
         match self.connection.req_command(command) {
             Ok(value) => Ok(value),
             Err(error) => match redis::ServerError::try_from(error) {
@@ -419,7 +350,8 @@ impl Control {
         }
     }
 
-    fn number(&mut self, what: &'static str, command: &Cmd) -> Result<u64> {
+    /// Asks for a number.
+    pub(crate) fn number(&mut self, what: &'static str, command: &Cmd) -> Result<u64> {
         match self.ask(what, command)? {
             Value::Int(number) => Ok(u64::try_from(number).unwrap_or(0)),
             Value::ServerError(error) => Err(self.refusal(what, &error_text(&error))),

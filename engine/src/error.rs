@@ -36,7 +36,10 @@ pub enum Error {
         unit: &'static str,
     },
     /// An amount of data that cannot be read.
-    #[error("cannot read the amount '{given}': {why}; {}", crate::plan::amount::AMOUNT_SYNTAX)]
+    #[error(
+        "cannot read the amount '{given}': {why}; {}",
+        crate::plan::amount::AMOUNT_SYNTAX
+    )]
     Amount {
         /// What was given.
         given: String,
@@ -91,7 +94,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// No address of the host accepted a connection.
-    #[error("cannot connect to {host}:{port} ({tried}); check -h and -p, and that a server runs there")]
+    #[error(
+        "cannot connect to {host}:{port} ({tried}); check -h and -p, and that a server runs there"
+    )]
     Unreachable {
         /// The host as given.
         host: String,
@@ -101,7 +106,9 @@ pub enum Error {
         tried: String,
     },
     /// Something accepted the connection but did not answer.
-    #[error("{address} accepted the connection but did not answer {what} within {seconds} s; is it a Redis or Valkey server? check -p")]
+    #[error(
+        "{address} accepted the connection but did not answer {what} within {seconds} s; is it a Redis or Valkey server? check -p"
+    )]
     Silent {
         /// The peer.
         address: SocketAddr,
@@ -111,7 +118,9 @@ pub enum Error {
         seconds: u64,
     },
     /// Something answered, but not in RESP.
-    #[error("{address} does not speak the Redis protocol (RESP): {saw}; check -p (a TLS or HTTP port?)")]
+    #[error(
+        "{address} does not speak the Redis protocol (RESP): {saw}; check -p (a TLS or HTTP port?)"
+    )]
     NotRedis {
         /// The peer.
         address: SocketAddr,
@@ -119,7 +128,9 @@ pub enum Error {
         saw: String,
     },
     /// AUTH was refused.
-    #[error("{address} refused the login{user}: {message}; check -u and -a (or --password-file, REDISCLI_AUTH)")]
+    #[error(
+        "{address} refused the login{user}: {message}; check -u and -a (or --password-file, REDISCLI_AUTH)"
+    )]
     LoginRefused {
         /// The peer.
         address: SocketAddr,
@@ -129,13 +140,17 @@ pub enum Error {
         message: String,
     },
     /// The server wants a password and none was given.
-    #[error("{address} requires a password: give -a, --password-file, --ask-password or REDISCLI_AUTH (and -u for an ACL user)")]
+    #[error(
+        "{address} requires a password: give -a, --password-file, --ask-password or REDISCLI_AUTH (and -u for an ACL user)"
+    )]
     PasswordRequired {
         /// The peer.
         address: SocketAddr,
     },
     /// The user may not run a command that a fill needs.
-    #[error("{address}: the user may not run {command}: {message}; a fill needs +set +dbsize +exists +info (with -f also +flushdb) on the keys it writes: ACL SETUSER, or log in as another user with -u and -a")]
+    #[error(
+        "{address}: the user may not run {command}: {message}; a fill needs +set +dbsize +exists +info (with -f also +flushdb) on the keys it writes: ACL SETUSER, or log in as another user with -u and -a"
+    )]
     NotPermitted {
         /// The peer.
         address: SocketAddr,

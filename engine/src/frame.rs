@@ -21,7 +21,12 @@ impl Frame {
     pub fn new(keyspace: Keyspace, values: ValueLayout) -> Self {
         let head = format!("*3\r\n$3\r\nSET\r\n${}\r\n", keyspace.key_size()).into_bytes();
         let middle = format!("\r\n${}\r\n", values.value_size()).into_bytes();
-        Self { keyspace, values, head, middle }
+        Self {
+            keyspace,
+            values,
+            head,
+            middle,
+        }
     }
 
     /// Bytes of every frame.
@@ -48,7 +53,8 @@ impl Frame {
     #[inline]
     pub fn patch(&self, index: u64, frame: &mut [u8]) {
         let (key_at, value_at) = (self.head.len(), self.value_at());
-        self.keyspace.patch(index, &mut frame[key_at..key_at + self.keyspace.key_size()]);
+        self.keyspace
+            .patch(index, &mut frame[key_at..key_at + self.keyspace.key_size()]);
         self.values.patch(index, &mut frame[value_at..]);
     }
 
@@ -73,8 +79,11 @@ mod tests {
         let frame = Frame::new(keyspace, values);
         let mut bytes = vec![0; frame.bytes()];
         frame.render(7, 0, &mut bytes);
-        let expected =
-            [b"*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000007\r\n$3\r\n" as &[u8], &value, b"\r\n"];
+        let expected = [
+            b"*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000007\r\n$3\r\n" as &[u8],
+            &value,
+            b"\r\n",
+        ];
         assert_eq!(bytes, expected.concat());
     }
 

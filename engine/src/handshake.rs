@@ -44,17 +44,20 @@ impl Greeting {
     /// The connection, the login or the database was refused, or the server does not answer.
     pub fn dial(&self, first_frame: &[u8]) -> Result<Greeted> {
         let timeout = Duration::from_secs(ANSWER_SECONDS_MAX);
-        let stream = socket::connect_to(self.address, timeout).map_err(|error| {
-            Error::ConnectionLost {
+        let stream =
+            socket::connect_to(self.address, timeout).map_err(|error| Error::ConnectionLost {
                 address: self.address,
                 what: "connecting".into(),
                 message: socket::describe(&error),
-            }
-        })?;
+            })?;
         let lost = |error: std::io::Error| lost(self.address, "setting up", &error);
         stream.set_read_timeout(Some(timeout)).map_err(lost)?;
         stream.set_write_timeout(Some(timeout)).map_err(lost)?;
-        let mut talk = Talk { stream: &stream, parser: redis::Parser::new(), address: self.address };
+        let mut talk = Talk {
+            stream: &stream,
+            parser: redis::Parser::new(),
+            address: self.address,
+        };
         if let Some(auth) = auth(&self.login) {
             let answer = talk.ask("AUTH", &[&auth])?.remove(0);
             check_auth(self.address, &self.login, &answer)?;
@@ -90,23 +93,31 @@ impl Greeting {
         }
         let answers = talk.ask("CLIENT SETNAME, SELECT", &greetings)?;
         if let Some(message) = answers.iter().find_map(too_many_clients) {
-            return Err(Error::ConnectionLost { address: self.address, what: "connecting".into(), message });
+            return Err(Error::ConnectionLost {
+                address: self.address,
+                what: "connecting".into(),
+                message,
+            });
         }
         if self.db != 0 {
             check_select(self.address, self.db, &answers[1])?;
         }
         // An ACL or a proxy may refuse CLIENT REPLY; then each reply is read.
         let fenced = self.replies == Replies::Fenced && answers.last() == Some(&Value::Okay);
-        Ok(if fenced { Replies::Fenced } else { Replies::Each })
+        Ok(if fenced {
+            Replies::Fenced
+        } else {
+            Replies::Each
+        })
     }
 }
 
 /// What a server says that has no room for another connection.
 fn too_many_clients(answer: &Value) -> Option<String> {
     match answer {
-        Value::ServerError(error) if error_text(error).contains("max number of clients") => {
-            Some(format!("{}; raise its maxclients or lower -n", error_text(error)))
-        }
+        Value::ServerError(error) if error_text(error).contains("max number of clients") => Some(
+            format!("{}; raise its maxclients or lower -n", error_text(error)),
+        ),
         _ => None,
     }
 }
@@ -127,7 +138,11 @@ pub(crate) fn check_auth(address: SocketAddr, login: &Login, answer: &Value) -> 
     match answer {
         Value::ServerError(error) => Err(Error::LoginRefused {
             address,
-            user: login.username.as_ref().map(|name| format!(" as '{name}'")).unwrap_or_default(),
+            user: login
+                .username
+                .as_ref()
+                .map(|name| format!(" as '{name}'"))
+                .unwrap_or_default(),
             message: error_text(error),
         }),
         _ => Ok(()),
@@ -165,14 +180,18 @@ struct Talk<'a> {
 impl Talk<'_> {
     /// Sends commands and reads as many answers.
     fn ask(&mut self, what: &'static str, commands: &[&Cmd]) -> Result<Vec<Value>> {
-        let packed: Vec<u8> =
-            commands.iter().flat_map(|command| command.get_packed_command()).collect();
+        let packed: Vec<u8> = commands
+            .iter()
+            .flat_map(|command| command.get_packed_command())
+            .collect();
         self.exchange(what, &packed, commands.len())
     }
 
     /// Sends bytes and reads `answers` answers.
     fn exchange(&mut self, what: &'static str, bytes: &[u8], answers: usize) -> Result<Vec<Value>> {
-        self.stream.write_all(bytes).map_err(|error| lost(self.address, what, &error))?;
+        self.stream
+            .write_all(bytes)
+            .map_err(|error| lost(self.address, what, &error))?;
         (0..answers)
             .map(|_| {
                 self.parser
@@ -185,9 +204,17 @@ impl Talk<'_> {
 
 fn lost(address: SocketAddr, what: &'static str, error: &std::io::Error) -> Error {
     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
-        return Error::Silent { address, what, seconds: ANSWER_SECONDS_MAX };
+        return Error::Silent {
+            address,
+            what,
+            seconds: ANSWER_SECONDS_MAX,
+        };
     }
-    Error::ConnectionLost { address, what: what.into(), message: socket::describe(error) }
+    Error::ConnectionLost {
+        address,
+        what: what.into(),
+        message: socket::describe(error),
+    }
 }
 
 /// What it means that no answer could be read.
@@ -197,7 +224,11 @@ pub(crate) fn answer_error(
     error: &redis::RedisError,
 ) -> Error {
     if error.is_timeout() {
-        return Error::Silent { address, what, seconds: ANSWER_SECONDS_MAX };
+        return Error::Silent {
+            address,
+            what,
+            seconds: ANSWER_SECONDS_MAX,
+        };
     }
     if error.kind() == redis::ErrorKind::Parse {
         return Error::NotRedis {
@@ -210,5 +241,9 @@ pub(crate) fn answer_error(
     } else {
         "the server closed the connection".into()
     };
-    Error::ConnectionLost { address, what: what.into(), message }
+    Error::ConnectionLost {
+        address,
+        what: what.into(),
+        message,
+    }
 }

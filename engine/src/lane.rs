@@ -10,16 +10,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hdrhistogram::Histogram;
-
+use crate::latency::Latencies;
 use crate::plan::sequence::KeySequence;
 use crate::reply::{Reply, ReplyScanner, error_class};
 use crate::segment::{Chunk, Segment, fence_digits};
 
 /// At most so many batches are sent before the oldest is acknowledged.
 const FENCES_OUTSTANDING_MAX: usize = 2;
-/// Latencies are told apart to two digits, between a microsecond and an hour.
-const LATENCY_US_MAX: u64 = 3_600_000_000;
 
 /// How a server acknowledges what it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -49,25 +46,6 @@ pub enum LaneError {
     Refused(String),
     /// The replies do not fit what was sent.
     Protocol(String),
-}
-
-/// Latencies that a lane has seen, in microseconds.
-#[derive(Clone, Debug)]
-pub struct Latencies {
-    /// From the last byte of a batch (with each reply: of a chunk) handed to the kernel until its
-    /// acknowledgement was read.
-    pub ack_us: Histogram<u64>,
-    /// With each reply: from the last byte of a command's chunk until its reply was read.
-    pub command_us: Histogram<u64>,
-}
-
-impl Default for Latencies {
-    fn default() -> Self {
-        let empty = || {
-            Histogram::new_with_bounds(1, LATENCY_US_MAX, 2).expect("the bounds are constants")
-        };
-        Self { ack_us: empty(), command_us: empty() }
-    }
 }
 
 /// A chunk, sent or being sent, whose acknowledgement is outstanding.
@@ -202,12 +180,20 @@ impl Lane {
             }
             if chunk.fence.is_some() || self.shape.replies == Replies::Each {
                 let end = chunk.first + chunk.frames as u64;
-                self.outstanding.push_back(Outstanding { end, fence: chunk.fence, sent_at: None });
+                self.outstanding.push_back(Outstanding {
+                    end,
+                    fence: chunk.fence,
+                    sent_at: None,
+                });
             }
             self.next = Some((chunk, 0));
         }
         let (chunk, offset) = self.next.as_ref()?;
-        Some(self.shape.segment.patch(block, &self.sequence, chunk, *offset))
+        Some(
+            self.shape
+                .segment
+                .patch(block, &self.sequence, chunk, *offset),
+        )
     }
 
     /// Takes note that the kernel accepted `bytes` more of what [`next`](Self::next) named.
@@ -225,7 +211,11 @@ impl Lane {
             if chunk.fence.is_some() {
                 self.fence_number += 1;
             }
-            if let Some(last) = self.outstanding.back_mut().filter(|last| last.end == self.sent) {
+            if let Some(last) = self
+                .outstanding
+                .back_mut()
+                .filter(|last| last.end == self.sent)
+            {
                 last.sent_at = Some(now);
             }
         }
@@ -294,10 +284,16 @@ impl Lane {
                 if starts_batch && self.outstanding.len() >= FENCES_OUTSTANDING_MAX {
                     return None;
                 }
-                let batch_end =
-                    if starts_batch { self.batch_end_after(self.sent) } else { self.batch_end };
+                let batch_end = if starts_batch {
+                    self.batch_end_after(self.sent)
+                } else {
+                    self.batch_end
+                };
                 let frames = segment_frames.min(batch_end - self.sent);
-                (frames, (self.sent + frames == batch_end).then_some(self.fence_number))
+                (
+                    frames,
+                    (self.sent + frames == batch_end).then_some(self.fence_number),
+                )
             }
             Replies::Each => {
                 // Half a window at a time, so that the server has work while replies travel.
@@ -309,7 +305,11 @@ impl Lane {
                 (frames, None)
             }
         };
-        Some(Chunk { first: self.sent, frames: frames as usize, fence })
+        Some(Chunk {
+            first: self.sent,
+            frames: frames as usize,
+            fence,
+        })
     }
 
     fn batch_end_after(&self, first: u64) -> u64 {
@@ -344,15 +344,20 @@ impl Lane {
                 self.replied(1, now, latencies)?;
                 let class = error_class(&error);
                 *self.refused.entry(class.to_owned()).or_default() += 1;
-                if is_final(class) { Err(LaneError::Refused(error)) } else { Ok(()) }
+                if is_final(class) {
+                    Err(LaneError::Refused(error))
+                } else {
+                    Ok(())
+                }
             }
             (Replies::Each, Reply::Echo(digits)) => Err(LaneError::Protocol(format!(
                 "unexpected bulk reply {}",
                 digits.escape_ascii()
             ))),
-            (_, Reply::Unexpected(text)) => {
-                Err(LaneError::Protocol(format!("unexpected reply '{}'", text.escape_debug())))
-            }
+            (_, Reply::Unexpected(text)) => Err(LaneError::Protocol(format!(
+                "unexpected reply '{}'",
+                text.escape_debug()
+            ))),
         }
     }
 
@@ -375,7 +380,11 @@ impl Lane {
     ) -> Result<(), LaneError> {
         let mut begin = self.acked;
         self.acked += count;
-        if self.outstanding.back().is_none_or(|last| self.acked > last.end) {
+        if self
+            .outstanding
+            .back()
+            .is_none_or(|last| self.acked > last.end)
+        {
             self.acked = begin;
             return Err(LaneError::Protocol("more replies than commands".into()));
         }
@@ -384,7 +393,9 @@ impl Lane {
             let latency_us = oldest.latency_us(now);
             if let Some(latency_us) = latency_us {
                 let replied = self.acked.min(oldest.end) - begin;
-                latencies.command_us.saturating_record_n(latency_us, replied);
+                latencies
+                    .command_us
+                    .saturating_record_n(latency_us, replied);
             }
             if self.acked < oldest.end {
                 break;
@@ -415,7 +426,10 @@ impl Lane {
 /// something on the server.
 #[must_use]
 pub fn is_final(class: &str) -> bool {
-    matches!(class, "OOM" | "NOAUTH" | "NOPERM" | "MISCONF" | "NOREPLICAS" | "READONLY")
+    matches!(
+        class,
+        "OOM" | "NOAUTH" | "NOPERM" | "MISCONF" | "NOREPLICAS" | "READONLY"
+    )
 }
 
 #[cfg(test)]

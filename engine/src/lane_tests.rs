@@ -12,7 +12,14 @@ fn lane(replies: Replies, segment_frames: usize, batch_frames: u64, keys: u64) -
     let keyspace = Keyspace::new(16, None, KeyLayout::Plain).unwrap();
     let frame = Frame::new(keyspace, ValueLayout::new(3, 16, 1));
     let segment = Arc::new(Segment::new(frame, segment_frames));
-    Lane::new(LaneShape { segment, batch_frames, replies }, KeySequence::new(0, keys))
+    Lane::new(
+        LaneShape {
+            segment,
+            batch_frames,
+            replies,
+        },
+        KeySequence::new(0, keys),
+    )
 }
 
 fn block(lane: &Lane) -> Vec<u8> {
@@ -48,9 +55,7 @@ impl Server {
                     self.reply_off = on == b"OFF";
                     b"+OK\r\n".to_vec()
                 }
-                [echo, text] if echo == b"ECHO" => {
-                    [b"$16\r\n", &text[..], b"\r\n"].concat()
-                }
+                [echo, text] if echo == b"ECHO" => [b"$16\r\n", &text[..], b"\r\n"].concat(),
                 other => panic!("{other:?}"),
             };
             if !self.reply_off {
@@ -66,7 +71,10 @@ fn parse(bytes: &[u8]) -> Option<(Vec<Vec<u8>>, usize)> {
     let mut number = |sign: u8| {
         let end = at + bytes[at..].iter().position(|byte| *byte == b'\n')?;
         assert_eq!(bytes[at], sign);
-        let number = std::str::from_utf8(&bytes[at + 1..end - 1]).unwrap().parse().unwrap();
+        let number = std::str::from_utf8(&bytes[at + 1..end - 1])
+            .unwrap()
+            .parse()
+            .unwrap();
         at = end + 1;
         Some((number, at))
     };
@@ -75,7 +83,10 @@ fn parse(bytes: &[u8]) -> Option<(Vec<Vec<u8>>, usize)> {
     for _ in 0..count {
         let tail = bytes.get(at_argument..)?;
         let end = tail.iter().position(|byte| *byte == b'\n')?;
-        let length: usize = std::str::from_utf8(&tail[1..end - 1]).unwrap().parse().unwrap();
+        let length: usize = std::str::from_utf8(&tail[1..end - 1])
+            .unwrap()
+            .parse()
+            .unwrap();
         arguments.push(tail.get(end + 1..end + 1 + length)?.to_vec());
         tail.get(end + 1 + length + 1)?;
         at_argument += end + 1 + length + 2;
@@ -88,7 +99,10 @@ fn a_short_batch_is_one_write_with_its_fence() {
     let mut lane = lane(Replies::Fenced, 10, 3, 3);
     let mut block = block(&lane);
     let range = lane.next(&mut block).unwrap();
-    assert_eq!(range.len(), 3 * lane.segment().frame().bytes() + FENCE_BYTES);
+    assert_eq!(
+        range.len(),
+        3 * lane.segment().frame().bytes() + FENCE_BYTES
+    );
     lane.sent(range.len(), Instant::now());
     assert!(!lane.is_done() && !lane.wants_to_send());
     receive(&mut lane, b"+OK\r\n$16\r\n0000000000000000\r\n").unwrap();
@@ -105,7 +119,10 @@ fn the_third_batch_waits_for_the_first_echo() {
     }
     assert_eq!(lane.next(&mut block), None);
     receive(&mut lane, b"$16\r\n0000000000000000\r\n").unwrap();
-    assert!(lane.next(&mut block).is_some(), "an echo alone acknowledges, its +OK may be lost");
+    assert!(
+        lane.next(&mut block).is_some(),
+        "an echo alone acknowledges, its +OK may be lost"
+    );
 }
 
 #[test]
@@ -131,7 +148,10 @@ fn refused_frames_are_counted_and_not_acknowledged() {
     assert_eq!((lane.frames_acked(), lane.refused()["LOADING"]), (2, 1));
     let error = receive(&mut lane, b"-OOM b\r\n").unwrap_err();
     assert_eq!(error, LaneError::Refused("OOM b".into()));
-    assert!(receive(&mut lane, &b"+OK\r\n".repeat(5)).is_err(), "too many replies");
+    assert!(
+        receive(&mut lane, &b"+OK\r\n".repeat(5)).is_err(),
+        "too many replies"
+    );
 }
 
 #[test]
@@ -196,6 +216,10 @@ proptest! {
                 Step::Disconnect if lane.is_done() => {}
                 Step::Disconnect => {
                     lane.disconnected();
+                    // The last echo may be back before the end of its fence is sent.
+                    if lane.is_done() {
+                        continue;
+                    }
                     let sets = std::mem::take(&mut server.sets);
                     server = Server { sets, reply_off: replies == Replies::Fenced, ..Server::default() };
                     let index = lane.first_unacknowledged().unwrap();

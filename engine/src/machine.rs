@@ -29,8 +29,11 @@ impl Machine {
     /// Looks at the machine, with a server that has these addresses.
     #[must_use]
     pub fn observe(server: &[SocketAddr]) -> Self {
-        let mut cores: Vec<usize> =
-            core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
+        let mut cores: Vec<usize> = core_affinity::get_core_ids()
+            .unwrap_or_default()
+            .iter()
+            .map(|core| core.id)
+            .collect();
         if cores.is_empty() {
             cores.push(0);
         }

@@ -14,10 +14,45 @@ use crate::error::Result;
 const POLL: Duration = Duration::from_millis(250);
 /// Commands that change no key, by the names in INFO commandstats (subcommands cut off).
 const HARMLESS: &[&str] = &[
-    "acl", "auth", "bgrewriteaof", "bgsave", "client", "cluster", "command", "config", "dbsize",
-    "debug", "echo", "exists", "get", "getrange", "hello", "info", "keys", "lastsave", "latency",
-    "memory", "mget", "monitor", "object", "ping", "psync", "pttl", "publish", "quit", "randomkey",
-    "replconf", "reset", "role", "scan", "select", "slowlog", "strlen", "subscribe", "time", "ttl",
+    "acl",
+    "auth",
+    "bgrewriteaof",
+    "bgsave",
+    "client",
+    "cluster",
+    "command",
+    "config",
+    "dbsize",
+    "debug",
+    "echo",
+    "exists",
+    "get",
+    "getrange",
+    "hello",
+    "info",
+    "keys",
+    "lastsave",
+    "latency",
+    "memory",
+    "mget",
+    "monitor",
+    "object",
+    "ping",
+    "psync",
+    "pttl",
+    "publish",
+    "quit",
+    "randomkey",
+    "replconf",
+    "reset",
+    "role",
+    "scan",
+    "select",
+    "slowlog",
+    "strlen",
+    "subscribe",
+    "time",
+    "ttl",
     "type",
 ];
 
@@ -129,7 +164,9 @@ impl Change {
             sets_done: set_calls,
             sets_refused: after.set_refused.saturating_sub(failed_before),
             foreign_writes: after.foreign_writes.saturating_sub(before.foreign_writes),
-            removed_by_server: after.removed_by_server.saturating_sub(before.removed_by_server),
+            removed_by_server: after
+                .removed_by_server
+                .saturating_sub(before.removed_by_server),
             errors: after
                 .errors
                 .iter()
@@ -154,11 +191,18 @@ impl Change {
         if self.sets_refused == 0 {
             return BTreeMap::new();
         }
-        let classes: Vec<_> = self.errors.iter().filter(|(class, _)| *class != "ERR").collect();
+        let classes: Vec<_> = self
+            .errors
+            .iter()
+            .filter(|(class, _)| *class != "ERR")
+            .collect();
         match classes[..] {
             [] => BTreeMap::from([("ERR".to_owned(), self.sets_refused)]),
             [(class, _)] => BTreeMap::from([(class.clone(), self.sets_refused)]),
-            _ => classes.into_iter().map(|(class, count)| (class.clone(), *count)).collect(),
+            _ => classes
+                .into_iter()
+                .map(|(class, count)| (class.clone(), *count))
+                .collect(),
         }
     }
 }
@@ -194,7 +238,11 @@ impl Monitor {
             let (latest, over) = (Arc::clone(&latest), Arc::clone(&over));
             move || watch(control, &before, &halt, &latest, &over)
         });
-        Self { latest, over, thread: Some(thread) }
+        Self {
+            latest,
+            over,
+            thread: Some(thread),
+        }
     }
 
     /// What it saw last.
@@ -239,10 +287,12 @@ fn watch(
             cpu_percent: of_late.is_same_process.then_some(of_late.cpu_percent),
             used_memory: Some(now.used_memory),
         };
-        if of_late.is_same_process && of_late.sets_refused > 0
-            && let Some(class) = of_late.errors.keys().find(|class| refuses_everybody(class)) {
-                let _ = halt.set(class.clone());
-            }
+        if of_late.is_same_process
+            && of_late.sets_refused > 0
+            && let Some(class) = of_late.errors.keys().find(|class| refuses_everybody(class))
+        {
+            let _ = halt.set(class.clone());
+        }
         last = now;
     }
 }
@@ -259,7 +309,10 @@ mod tests {
             set_refused,
             foreign_writes: 0,
             removed_by_server: 0,
-            errors: errors.iter().map(|(class, count)| ((*class).to_owned(), *count)).collect(),
+            errors: errors
+                .iter()
+                .map(|(class, count)| ((*class).to_owned(), *count))
+                .collect(),
             cpu_seconds: 0.0,
             used_memory: 0,
         }
@@ -268,7 +321,10 @@ mod tests {
     #[test]
     fn figures_are_read_by_name() {
         let value = "calls=3160,usec=9,rejected_calls=16839,failed_calls=1";
-        assert_eq!((part(value, "calls"), part(value, "rejected_calls")), (3160, 16839));
+        assert_eq!(
+            (part(value, "calls"), part(value, "rejected_calls")),
+            (3160, 16839)
+        );
         assert_eq!((part(value, "alls"), part("", "calls")), (0, 0));
     }
 

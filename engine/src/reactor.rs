@@ -10,7 +10,8 @@ use nix::sys::time::TimeValLike;
 use crate::driver::desk::{Desk, LaneEnd, Shared};
 use crate::driver::{self, Outcome};
 use crate::error::{Error, Result};
-use crate::lane::{Lane, Latencies};
+use crate::lane::Lane;
+use crate::latency::Latencies;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
 
@@ -54,16 +55,19 @@ pub fn run(
 ) -> Result<ReactorResult> {
     let mut pinning_notice = None;
     if let Some(core) = core
-        && !core_affinity::set_for_current(CoreId { id: core }) {
-            if plan.pinning_is_explicit {
-                return Err(Error::Setup {
-                    what: "the reactor",
-                    message: format!("it may not be pinned to core {core}"),
-                    cure: "choose other cores with --reactors, or use --no-pin",
-                });
-            }
-            pinning_notice = Some(format!("could not pin a reactor to core {core}: going on unpinned"));
+        && !core_affinity::set_for_current(CoreId { id: core })
+    {
+        if plan.pinning_is_explicit {
+            return Err(Error::Setup {
+                what: "the reactor",
+                message: format!("it may not be pinned to core {core}"),
+                cure: "choose other cores with --reactors, or use --no-pin",
+            });
         }
+        pinning_notice = Some(format!(
+            "could not pin a reactor to core {core}: going on unpinned"
+        ));
+    }
     let (desk, mut outcome) = driver::run(plan, Desk::new(lanes, shared))?;
     outcome.notices.extend(pinning_notice);
     let lanes = (0..desk.lane_count())
@@ -82,7 +86,8 @@ pub fn run(
         outcome,
         latencies: desk.latencies().clone(),
         resent: desk.resent(),
-        cpu: cpu_time(UsageWho::RUSAGE_THREAD).map_or(Duration::ZERO, |(user, system)| user + system),
+        cpu: cpu_time(UsageWho::RUSAGE_THREAD)
+            .map_or(Duration::ZERO, |(user, system)| user + system),
     })
 }
 

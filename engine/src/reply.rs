@@ -64,7 +64,10 @@ impl ReplyScanner {
         let equal = if head == page {
             length
         } else {
-            head.iter().zip(page).take_while(|(byte, expected)| byte == expected).count()
+            head.iter()
+                .zip(page)
+                .take_while(|(byte, expected)| byte == expected)
+                .count()
         };
         let seen = self.phase + equal;
         if seen >= OK.len() {
@@ -103,7 +106,10 @@ impl ReplyScanner {
         let line = self.line.trim_ascii_end();
         let text = || String::from_utf8_lossy(line).into_owned();
         let reply = if std::mem::take(&mut self.in_bulk) {
-            Some(line.try_into().map_or_else(|_| Reply::Unexpected(text()), Reply::Echo))
+            Some(
+                line.try_into()
+                    .map_or_else(|_| Reply::Unexpected(text()), Reply::Echo),
+            )
         } else {
             match line {
                 b"+OK" => Some(Reply::Ok(1)),
@@ -111,7 +117,9 @@ impl ReplyScanner {
                     self.in_bulk = true;
                     None
                 }
-                [b'-', error @ ..] => Some(Reply::Error(String::from_utf8_lossy(error).into_owned())),
+                [b'-', error @ ..] => {
+                    Some(Reply::Error(String::from_utf8_lossy(error).into_owned()))
+                }
                 _ => Some(Reply::Unexpected(text())),
             }
         };

@@ -168,7 +168,13 @@ impl LatencySummary {
     /// A summary of which only the mean is known.
     #[must_use]
     pub fn of_mean(mean: f64) -> Self {
-        Self { mean, p50: None, p95: None, p99: None, max: None }
+        Self {
+            mean,
+            p50: None,
+            p95: None,
+            p99: None,
+            max: None,
+        }
     }
 }
 

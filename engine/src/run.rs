@@ -68,7 +68,10 @@ pub fn fill(
     stop: &Stop,
     observe: &mut dyn FnMut(Event),
 ) -> Result<Report> {
-    let before = Before { keys: control.key_count()?, snapshot: Snapshot::take(control).ok() };
+    let before = Before {
+        keys: control.key_count()?,
+        snapshot: Snapshot::take(control).ok(),
+    };
     observe_open_files(plan, observe);
     let halt = Halt::default();
     let monitor = match (&before.snapshot, control.reconnect()) {
@@ -97,9 +100,13 @@ pub fn fill(
     let reconnects = crew.reconnects();
     let reactors = crew.join()?;
     drop(monitor);
-    let notices: BTreeSet<_> =
-        reactors.iter().flat_map(|reactor| reactor.outcome.notices.iter()).collect();
-    notices.into_iter().for_each(|notice| observe(Event::Notice(notice.clone())));
+    let notices: BTreeSet<_> = reactors
+        .iter()
+        .flat_map(|reactor| reactor.outcome.notices.iter())
+        .collect();
+    notices
+        .into_iter()
+        .for_each(|notice| observe(Event::Notice(notice.clone())));
     let signal = stop.signal();
     let sent = sent(&reactors, signal.is_some());
     let audit_at = Instant::now();
@@ -128,13 +135,20 @@ fn sent(reactors: &[ReactorResult], interrupted: bool) -> Sent {
         .collect();
     let resent: u64 = reactors.iter().map(|reactor| reactor.resent).sum();
     let commands = heads.iter().map(KeySequence::count).sum::<u64>() + resent;
-    Sent { heads, commands, resent, interrupted }
+    Sent {
+        heads,
+        commands,
+        resent,
+        interrupted,
+    }
 }
 
 /// Raises the limit of open files as far as the plan needs and the system allows.
 fn observe_open_files(plan: &Plan, observe: &mut dyn FnMut(Event)) {
     let needed = plan.connections as u64 + FILES_BESIDE_CONNECTIONS;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return;
+    };
     if soft < needed && setrlimit(Resource::RLIMIT_NOFILE, needed.min(hard), hard).is_err()
         || hard < needed
     {
@@ -184,7 +198,11 @@ impl Crew {
                 result
             }));
         }
-        Self { threads, tallies, ended }
+        Self {
+            threads,
+            tallies,
+            ended,
+        }
     }
 
     /// Tells how far the fill is until every reactor has ended.
@@ -204,8 +222,11 @@ impl Crew {
                 // A reactor panicked; joining it says so.
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            let keys_acked =
-                self.tallies.iter().map(|tally| tally.keys_acked.load(Ordering::Relaxed)).sum();
+            let keys_acked = self
+                .tallies
+                .iter()
+                .map(|tally| tally.keys_acked.load(Ordering::Relaxed))
+                .sum();
             let latest = monitor.map(Monitor::latest).unwrap_or_default();
             observe(Event::Progress(Progress {
                 elapsed: started_at.elapsed(),
@@ -220,7 +241,10 @@ impl Crew {
     }
 
     fn reconnects(&self) -> u64 {
-        self.tallies.iter().map(|tally| tally.reconnects.load(Ordering::Relaxed)).sum()
+        self.tallies
+            .iter()
+            .map(|tally| tally.reconnects.load(Ordering::Relaxed))
+            .sum()
     }
 
     fn join(self) -> Result<Vec<ReactorResult>> {

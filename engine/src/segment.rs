@@ -19,9 +19,7 @@ pub const FENCE_BYTES: usize = FENCE_HEAD.len() + FENCE_DIGITS + FENCE_TAIL.len(
 /// A fence's number as it is echoed.
 #[must_use]
 pub(crate) fn fence_digits(number: u64) -> [u8; FENCE_DIGITS] {
-    std::array::from_fn(|digit| {
-        b"0123456789abcdef"[(number >> (60 - 4 * digit)) as usize & 0xF]
-    })
+    std::array::from_fn(|digit| b"0123456789abcdef"[(number >> (60 - 4 * digit)) as usize & 0xF])
 }
 
 /// A run of frames that is sent from one block: elements of a sequence, and the fence behind
@@ -84,7 +82,12 @@ impl Segment {
     /// Bytes of `chunk` on the wire.
     #[must_use]
     pub(crate) fn chunk_bytes(&self, chunk: &Chunk) -> usize {
-        chunk.frames * self.frame.bytes() + if chunk.fence.is_some() { FENCE_BYTES } else { 0 }
+        chunk.frames * self.frame.bytes()
+            + if chunk.fence.is_some() {
+                FENCE_BYTES
+            } else {
+                0
+            }
     }
 
     /// Patches `block` so that it holds `chunk` from its byte `offset` on, and says where.
@@ -127,7 +130,9 @@ mod tests {
         for n in 0..chunk.frames {
             let mut frame = vec![0; segment.frame.bytes()];
             let body = segment.frames - chunk.frames + n;
-            segment.frame.render(sequence.at(chunk.first + n as u64), body as u32, &mut frame);
+            segment
+                .frame
+                .render(sequence.at(chunk.first + n as u64), body as u32, &mut frame);
             bytes.extend(frame);
         }
         if let Some(number) = chunk.fence {

@@ -40,11 +40,18 @@ pub fn connect(target: &Target) -> Result<(TcpStream, SocketAddr)> {
 /// # Errors
 /// Those of connect(2), or a timeout.
 pub fn connect_to(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
-    let socket =
-        Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.connect_timeout(&address.into(), timeout.max(Duration::from_millis(1)))?;
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3))?;
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(KEEPALIVE / 3),
+    )?;
     Ok(socket.into())
 }
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 use crate::audit::{Before, Finding};
 use crate::control::ServerFacts;
 use crate::driver::desk::LaneEnd;
-use crate::lane::{Latencies, Replies};
+use crate::lane::Replies;
+use crate::latency::Latencies;
 use crate::plan::{Plan, Send};
 use crate::reactor::ReactorResult;
 use crate::report::{
-    Bottleneck, ByteCounts, ClientCosts, KeyCounts, LatencySummary, NodeReport, PlanSummary,
-    Rates, Report, SCHEMA, Seconds, Verdict,
+    Bottleneck, ByteCounts, ClientCosts, KeyCounts, LatencySummary, NodeReport, PlanSummary, Rates,
+    Report, SCHEMA, Seconds, Verdict,
 };
 use crate::segment::FENCE_BYTES;
 use crate::target::Target;
@@ -69,10 +70,15 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
             acked,
             present,
             created: facts.finding.created,
-            existed: present.zip(facts.finding.created).map(|(p, c)| p.saturating_sub(c)),
+            existed: present
+                .zip(facts.finding.created)
+                .map(|(p, c)| p.saturating_sub(c)),
             resent: facts.reactors.iter().map(|reactor| reactor.resent).sum(),
         },
-        seconds: Seconds { fill: seconds, audit: facts.audit.as_secs_f64() },
+        seconds: Seconds {
+            fill: seconds,
+            audit: facts.audit.as_secs_f64(),
+        },
         rates: Rates {
             keys_per_second: per_second(acked as f64),
             commands_per_second: per_second((acked + FENCE_COMMANDS * fences) as f64),
@@ -87,8 +93,16 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
             address: facts.server.address.to_string(),
             keys: present,
             created: facts.finding.created,
-            server_cpu_percent: facts.finding.change.as_ref().map(|change| change.cpu_percent),
-            used_memory_before: facts.before.snapshot.as_ref().map(|before| before.used_memory),
+            server_cpu_percent: facts
+                .finding
+                .change
+                .as_ref()
+                .map(|change| change.cpu_percent),
+            used_memory_before: facts
+                .before
+                .snapshot
+                .as_ref()
+                .map(|before| before.used_memory),
             used_memory_after: facts.finding.used_memory,
             refused: refused.clone(),
         }],
@@ -97,14 +111,21 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
         refused,
         reconnects: facts.reconnects,
         rounds: 0,
-        verdict: if is_complete { Verdict::Complete } else { Verdict::Incomplete },
+        verdict: if is_complete {
+            Verdict::Complete
+        } else {
+            Verdict::Incomplete
+        },
         interrupted_by: facts.signal.filter(|_| !is_complete),
         bytes,
     }
 }
 
 fn lanes<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a crate::reactor::LaneResult> {
-    facts.reactors.iter().flat_map(|reactor| reactor.lanes.iter())
+    facts
+        .reactors
+        .iter()
+        .flat_map(|reactor| reactor.lanes.iter())
 }
 
 fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
@@ -119,7 +140,10 @@ fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
         connections: plan.connections,
         reactors: plan.reactor_cores.len(),
         driver: plan.driver,
-        send: facts.reactors.first().map_or(Send::Copy, |reactor| reactor.outcome.send),
+        send: facts
+            .reactors
+            .first()
+            .map_or(Send::Copy, |reactor| reactor.outcome.send),
         replies: plan.replies,
         sources: BTreeMap::new(),
     }
@@ -167,7 +191,11 @@ fn peak_rss_bytes() -> u64 {
 
 /// Refusals as the replies had them, else as the server counted them.
 fn refused(facts: &Facts<'_>) -> BTreeMap<String, u64> {
-    let counted = facts.finding.change.as_ref().map(crate::monitor::Change::refused);
+    let counted = facts
+        .finding
+        .change
+        .as_ref()
+        .map(crate::monitor::Change::refused);
     if let Some(counted) = counted.filter(|counted| !counted.is_empty()) {
         return counted;
     }
@@ -183,7 +211,11 @@ fn bottleneck(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> Bottleneck 
     if refused.contains_key("OOM") {
         return Bottleneck::Memory;
     }
-    let Some(change) = facts.finding.change.as_ref().filter(|_| seconds >= TELLING_SECONDS_MIN)
+    let Some(change) = facts
+        .finding
+        .change
+        .as_ref()
+        .filter(|_| seconds >= TELLING_SECONDS_MIN)
     else {
         return Bottleneck::Unknown;
     };
@@ -227,7 +259,11 @@ fn reason(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> String {
     } else if change.is_some_and(|change| !change.is_same_process) {
         "the server was restarted during the fill".into()
     } else if removed > 0 {
-        let policy = facts.server.maxmemory_policy.as_deref().unwrap_or("unknown");
+        let policy = facts
+            .server
+            .maxmemory_policy
+            .as_deref()
+            .unwrap_or("unknown");
         format!("the server evicted or expired {removed} keys (maxmemory-policy {policy})")
     } else if let Some((class, count)) = refused.iter().next() {
         format!("the server refused {count} writes ({class})")

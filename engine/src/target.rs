@@ -64,13 +64,25 @@ impl Target {
     /// # Errors
     /// [`Error::UnknownHost`] where it has no address.
     pub fn resolve(host: &str, port: u16, db: u32, login: Login) -> Result<Self> {
-        let unknown = |source| Error::UnknownHost { host: host.to_owned(), source };
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let unknown = |source| Error::UnknownHost {
+            host: host.to_owned(),
+            source,
+        };
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
         let addresses: Vec<_> = (bare, port).to_socket_addrs().map_err(unknown)?.collect();
         if addresses.is_empty() {
             return Err(unknown(std::io::Error::other("it has no address")));
         }
-        Ok(Self { host: host.to_owned(), port, db, login, addresses })
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            db,
+            login,
+            addresses,
+        })
     }
 
     /// Every address of the host, in the resolver's order.

@@ -31,7 +31,9 @@ pub fn slot_of_index(index: u64) -> u16 {
 /// Whether a server would hash only a part of a key that starts with `prefix`
 /// (cluster specification, "Hash tags").
 pub(crate) fn has_hash_tag(prefix: &[u8]) -> bool {
-    let Some(open) = prefix.iter().position(|byte| *byte == b'{') else { return false };
+    let Some(open) = prefix.iter().position(|byte| *byte == b'{') else {
+        return false;
+    };
     match prefix[open + 1..].iter().position(|byte| *byte == b'}') {
         Some(length) => length > 0,
         None => false,
@@ -43,7 +45,11 @@ const fn crc16_byte(crc: u16, byte: u8) -> u16 {
     let mut crc = crc ^ ((byte as u16) << 8);
     let mut bit = 0;
     while bit < 8 {
-        crc = if crc & 0x8000 != 0 { (crc << 1) ^ 0x1021 } else { crc << 1 };
+        crc = if crc & 0x8000 != 0 {
+            (crc << 1) ^ 0x1021
+        } else {
+            crc << 1
+        };
         bit += 1;
     }
     crc
@@ -122,7 +128,10 @@ impl Steering {
             ),
             Alphabet::Bytes => unreachable!("the slotted layout has text counters only"),
         };
-        Self { base: crc16(zero), counter }
+        Self {
+            base: crc16(zero),
+            counter,
+        }
     }
 
     /// Writes the fix-up of `key`, whose counter already holds `index`.
@@ -180,14 +189,22 @@ mod tests {
         for index in 0..1_000 {
             keys_of_node[usize::from(slot_of_index(index)) * 10 / usize::from(SLOTS)] += 1;
         }
-        assert!(keys_of_node.iter().all(|keys| (90..=110).contains(keys)), "{keys_of_node:?}");
+        assert!(
+            keys_of_node.iter().all(|keys| (90..=110).contains(keys)),
+            "{keys_of_node:?}"
+        );
     }
 
     #[test]
     fn hash_tags_are_those_of_the_cluster_specification() {
-        for (prefix, tagged) in
-            [("{a}", true), ("x{a}y", true), ("{}", false), ("{", false), ("}a{", false), ("{}{a}", false)]
-        {
+        for (prefix, tagged) in [
+            ("{a}", true),
+            ("x{a}y", true),
+            ("{}", false),
+            ("{", false),
+            ("}a{", false),
+            ("{}{a}", false),
+        ] {
             assert_eq!(has_hash_tag(prefix.as_bytes()), tagged, "{prefix}");
         }
     }

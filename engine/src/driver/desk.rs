@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::Connection;
 use crate::handshake::{Greeted, Greeting};
-use crate::lane::{Lane, LaneError, Latencies};
+use crate::lane::{Lane, LaneError};
+use crate::latency::Latencies;
 use crate::monitor::Halt;
 use crate::stop::Stop;
 
@@ -83,6 +84,9 @@ pub struct Desk {
     ticked_at: Option<Instant>,
     resent: u64,
     reconnects: u64,
+    /// Connections made elsewhere, in lane order, so that drivers are tested without a server.
+    #[cfg(test)]
+    made: Vec<TcpStream>,
 }
 
 impl Desk {
@@ -107,7 +111,16 @@ impl Desk {
             ticked_at: None,
             resent: 0,
             reconnects: 0,
+            #[cfg(test)]
+            made: Vec::new(),
         }
+    }
+
+    /// Lets the first dialing hand out `streams`, as if their handshakes were done.
+    #[cfg(test)]
+    pub(super) fn with_connections(mut self, streams: Vec<TcpStream>) -> Self {
+        self.made = streams;
+        self
     }
 
     /// Number of lanes.
@@ -150,12 +163,26 @@ impl Desk {
     /// are dialed again in the background; lanes whose first frame was refused have ended.
     pub fn dial_all(&mut self) -> Vec<Connection> {
         let mut connections = Vec::new();
+        #[cfg(test)]
+        for (lane, stream) in std::mem::take(&mut self.made).into_iter().enumerate() {
+            self.places[lane].is_connected = true;
+            connections.push((lane, stream));
+        }
         for lane in 0..self.places.len() {
+            if self.places[lane].is_connected {
+                continue;
+            }
             if self.shared.stop.signal().is_some() {
                 break;
             }
-            let Some(frame) = self.first_frame(lane) else { continue };
-            let dialed = self.shared.greeting.dial(&frame).map_err(|error| error.to_string());
+            let Some(frame) = self.first_frame(lane) else {
+                continue;
+            };
+            let dialed = self
+                .shared
+                .greeting
+                .dial(&frame)
+                .map_err(|error| error.to_string());
             connections.extend(self.connected(lane, dialed).map(|stream| (lane, stream)));
         }
         connections
@@ -207,7 +234,10 @@ impl Desk {
             place.end = Some(LaneEnd::Stopped);
             return;
         }
-        self.resent += place.lane.frames_sent().saturating_sub(place.lane.frames_replied());
+        self.resent += place
+            .lane
+            .frames_sent()
+            .saturating_sub(place.lane.frames_replied());
         place.lane.disconnected();
         self.redial(lane, cause);
     }
@@ -232,9 +262,16 @@ impl Desk {
                 }
             }
         }
-        let acked = self.places.iter().map(|place| place.lane.frames_acked()).sum();
+        let acked = self
+            .places
+            .iter()
+            .map(|place| place.lane.frames_acked())
+            .sum();
         self.shared.tally.keys_acked.store(acked, Ordering::Relaxed);
-        self.shared.tally.reconnects.store(self.reconnects, Ordering::Relaxed);
+        self.shared
+            .tally
+            .reconnects
+            .store(self.reconnects, Ordering::Relaxed);
         connections
     }
 
@@ -243,7 +280,9 @@ impl Desk {
         if is_wanted && self.stopping_since.is_none() {
             self.stopping_since = Some(now);
         }
-        let Some(since) = self.stopping_since else { return };
+        let Some(since) = self.stopping_since else {
+            return;
+        };
         for place in &mut self.places {
             if !place.is_connected || !place.lane.is_waiting() || now - since > STOP_PATIENCE {
                 place.end.get_or_insert(LaneEnd::Stopped);
@@ -311,7 +350,9 @@ impl Desk {
         // Lanes that were lost together come back one after the other.
         let pause = pause + BACKOFF.0 * (lane % 16) as u32 / 16;
         place.attempts = (place.attempts + 1).min(16);
-        let Some(frame) = self.first_frame(lane) else { return };
+        let Some(frame) = self.first_frame(lane) else {
+            return;
+        };
         let (greeting, sender) = (self.shared.greeting.clone(), self.dialed.0.clone());
         std::thread::spawn(move || {
             std::thread::sleep(pause);

@@ -44,3 +44,7 @@ pub fn run(plan: &Arc<Plan>, mut desk: Desk) -> Result<(Desk, Outcome)> {
     };
     Ok((desk, outcome))
 }
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

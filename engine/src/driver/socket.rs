@@ -29,7 +29,10 @@ pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Outcome {
     loop {
         for (lane, stream) in arrived {
             wires[lane] = match stream.set_nonblocking(true) {
-                Ok(()) => Some(Wire { stream, is_full: false }),
+                Ok(()) => Some(Wire {
+                    stream,
+                    is_full: false,
+                }),
                 Err(error) => {
                     desk.lost(lane, &describe(&error));
                     None
@@ -37,11 +40,15 @@ pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Outcome {
             };
         }
         if desk.is_over() {
-            return Outcome { send: Send::Copy, notices: Vec::new() };
+            return Outcome {
+                send: Send::Copy,
+                notices: Vec::new(),
+            };
         }
-        for lane in 0..wires.len() {
-            if let Some(cause) = wires[lane].as_mut().and_then(|wire| write(desk, lane, wire, &mut block)) {
-                wires[lane] = None;
+        for (lane, place) in wires.iter_mut().enumerate() {
+            let wire = place.as_mut();
+            if let Some(cause) = wire.and_then(|wire| write(desk, lane, wire, &mut block)) {
+                *place = None;
                 desk.lost(lane, &cause);
             }
         }
@@ -93,19 +100,26 @@ fn wait(desk: &Desk, wires: &mut [Option<Wire>]) -> Vec<usize> {
         lanes.push(lane);
         polled.push(PollFd::new(wire.stream.as_fd(), interest));
     }
-    let patience = if goes_on { PollTimeout::ZERO } else { PollTimeout::from(WAIT.as_millis() as u16) };
+    let patience = if goes_on {
+        PollTimeout::ZERO
+    } else {
+        PollTimeout::from(WAIT.as_millis() as u16)
+    };
     // Interrupted by a signal: nothing is ready, and the desk is asked again.
     if poll(&mut polled, patience).is_err() {
         return Vec::new();
     }
-    let ready: Vec<PollFlags> =
-        polled.iter().map(|polled| polled.revents().unwrap_or(PollFlags::empty())).collect();
+    let ready: Vec<PollFlags> = polled
+        .iter()
+        .map(|polled| polled.revents().unwrap_or(PollFlags::empty()))
+        .collect();
     let mut readable = Vec::new();
     for (lane, ready) in lanes.into_iter().zip(ready) {
         if ready.contains(PollFlags::POLLOUT)
-            && let Some(wire) = &mut wires[lane] {
-                wire.is_full = false;
-            }
+            && let Some(wire) = &mut wires[lane]
+        {
+            wire.is_full = false;
+        }
         if ready.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR) {
             readable.push(lane);
         }
@@ -121,7 +135,9 @@ fn read(desk: &mut Desk, lane: usize, wire: &mut Wire) -> Option<String> {
         Ok(length) => {
             (!desk.received(lane, &bytes[..length])).then(|| "the lane has ended".to_owned())
         }
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => None,
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+            None
+        }
         Err(error) => Some(describe(&error)),
     }
 }

@@ -67,13 +67,12 @@ struct LaneSignals {
 
 /// Runs the lanes of `desk` until all have ended.
 pub(super) fn run(plan: &Arc<Plan>, desk: Desk) -> Result<(Desk, Outcome)> {
-    let runtime = tokio_uring::Runtime::new(&tokio_uring::builder()).map_err(|error| {
-        Error::Setup {
+    let runtime =
+        tokio_uring::Runtime::new(&tokio_uring::builder()).map_err(|error| Error::Setup {
             what: "the tokio-uring runtime",
             message: error.to_string(),
             cure: "use --driver uring or --driver socket",
-        }
-    })?;
+        })?;
     let reactor = runtime.block_on(drive(Arc::clone(plan), desk));
     let (send, notices) = match (&reactor.buffers, plan.registers_blocks) {
         (Some(_), _) => (Send::Fixed, Vec::new()),
@@ -94,15 +93,30 @@ pub(super) fn run(plan: &Arc<Plan>, desk: Desk) -> Result<(Desk, Outcome)> {
 
 /// Connects all lanes and waits until they have ended.
 async fn drive(plan: Arc<Plan>, mut desk: Desk) -> Rc<Reactor> {
-    let buffers = plan.registers_blocks.then(|| register(&plan, desk.lane_count())).flatten();
+    let buffers = plan
+        .registers_blocks
+        .then(|| register(&plan, desk.lane_count()))
+        .flatten();
     let mut arrived = desk.dial_all();
-    let lanes = (0..desk.lane_count()).map(|_| LaneSignals::default()).collect();
+    let lanes = (0..desk.lane_count())
+        .map(|_| LaneSignals::default())
+        .collect();
     let desk = RefCell::new(desk);
-    let reactor = Rc::new(Reactor { plan, desk, buffers, lanes, lane_ended: Notify::new() });
+    let reactor = Rc::new(Reactor {
+        plan,
+        desk,
+        buffers,
+        lanes,
+        lane_ended: Notify::new(),
+    });
     let mut tasks = Vec::new();
     loop {
         for (lane, stream) in arrived {
-            tasks.push(tokio_uring::spawn(connection(Rc::clone(&reactor), lane, stream)));
+            tasks.push(tokio_uring::spawn(connection(
+                Rc::clone(&reactor),
+                lane,
+                stream,
+            )));
         }
         if reactor.desk.borrow().is_over() {
             break;
@@ -110,9 +124,15 @@ async fn drive(plan: Arc<Plan>, mut desk: Desk) -> Rc<Reactor> {
         // Woken by a lane that ended, or by the time: either way the desk is asked.
         let _ = tokio::time::timeout(WAIT, reactor.lane_ended.notified()).await;
         arrived = reactor.desk.borrow_mut().tick();
-        reactor.lanes.iter().for_each(|lane| lane.changed.notify_one());
+        reactor
+            .lanes
+            .iter()
+            .for_each(|lane| lane.changed.notify_one());
     }
-    reactor.lanes.iter().for_each(|lane| lane.changed.notify_one());
+    reactor
+        .lanes
+        .iter()
+        .for_each(|lane| lane.changed.notify_one());
     for task in tasks {
         // A task that panicked has printed why; its lane is not done and will be told so.
         let _ = task.await;
@@ -138,9 +158,14 @@ async fn connection(reactor: Rc<Reactor>, lane: usize, stream: StdStream) {
     let signals = &reactor.lanes[lane];
     signals.reader_ended.set(false);
     let reader = tokio_uring::spawn(read(Rc::clone(&reactor), lane, Rc::clone(&stream)));
-    let registered = reactor.buffers.as_ref().and_then(|buffers| buffers.check_out(lane));
-    let buffer =
-        registered.map_or_else(|| Buffer::Plain(rendered(&reactor.plan)), Buffer::Registered);
+    let registered = reactor
+        .buffers
+        .as_ref()
+        .and_then(|buffers| buffers.check_out(lane));
+    let buffer = registered.map_or_else(
+        || Buffer::Plain(rendered(&reactor.plan)),
+        Buffer::Registered,
+    );
     let write_error = write(&reactor, lane, &stream, buffer).await;
     // Ends the reader, if it is still there; an error means that the connection is gone already.
     let _ = stream.shutdown(Shutdown::Both);

@@ -46,10 +46,14 @@ impl FromStr for Amount {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let fail = |why| Error::Amount { given: text.to_owned(), why };
+        let fail = |why| Error::Amount {
+            given: text.to_owned(),
+            why,
+        };
         let trimmed = text.trim();
-        let digits_end =
-            trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
+        let digits_end = trimmed
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(trimmed.len());
         let (number, unit) = trimmed.split_at(digits_end);
         if number.is_empty() {
             return Err(fail(if trimmed.starts_with('-') {
@@ -67,7 +71,13 @@ impl FromStr for Amount {
             return Err(fail("it has more than 18 decimals"));
         }
         let too_large = || fail("it is more than 2^63 bytes");
-        let parse = |digits: &str| if digits.is_empty() { Ok(0) } else { digits.parse::<u128>() };
+        let parse = |digits: &str| {
+            if digits.is_empty() {
+                Ok(0)
+            } else {
+                digits.parse::<u128>()
+            }
+        };
         let whole = parse(whole).map_err(|_| too_large())?;
         let scaled = parse(fraction).map_err(|_| too_large())? * u128::from(unit_bytes);
         let bytes = whole
@@ -143,7 +153,10 @@ mod tests {
             ("0", "less than one byte"),
             ("0.1b", "less than one byte"),
             ("99999999999999999999", "more than 2^63"),
-            ("99999999999999999999999999999999999999999999", "more than 2^63"),
+            (
+                "99999999999999999999999999999999999999999999",
+                "more than 2^63",
+            ),
             ("0.1234567890123456789", "18 decimals"),
         ] {
             let error = text.parse::<Amount>().unwrap_err().to_string();

@@ -77,17 +77,26 @@ impl Keyspace {
     /// A prefix that the user gave and that leaves no room for a counter, or that holds a hash
     /// tag in the slotted layout; a key too short for the slotted layout.
     pub fn new(key_size: usize, prefix: Option<&str>, layout: KeyLayout) -> Result<Self> {
-        let fix = if layout == KeyLayout::Slotted { FIX_BYTES } else { 0 };
+        let fix = if layout == KeyLayout::Slotted {
+            FIX_BYTES
+        } else {
+            0
+        };
         if key_size <= fix {
             return Err(Error::Options {
-                what: format!("--key-size {key_size} leaves no room for a counter before the {fix} bytes that --key-layout slotted needs"),
+                what: format!(
+                    "--key-size {key_size} leaves no room for a counter before the {fix} bytes that --key-layout slotted needs"
+                ),
                 cure: format!("use --key-size {} or more", fix + 1),
             });
         }
         let prefix = choose_prefix(key_size, prefix, fix)?;
         if fix > 0 && slot::has_hash_tag(prefix) {
             return Err(Error::Options {
-                what: format!("--key-prefix '{}' contains a hash tag, which would put every key into one slot", prefix.escape_ascii()),
+                what: format!(
+                    "--key-prefix '{}' contains a hash tag, which would put every key into one slot",
+                    prefix.escape_ascii()
+                ),
                 cure: "remove the braces, or use --key-layout plain on a standalone server".into(),
             });
         }
@@ -99,8 +108,13 @@ impl Keyspace {
             _ => Alphabet::Bytes,
         };
         let width = room.min(COUNTER_WIDTH);
-        let mut keyspace =
-            Self { prefix: prefix.to_vec(), alphabet, width, key_size, steering: None };
+        let mut keyspace = Self {
+            prefix: prefix.to_vec(),
+            alphabet,
+            width,
+            key_size,
+            steering: None,
+        };
         if fix > 0 {
             let mut zero = vec![0; key_size];
             keyspace.render(0, &mut zero);
@@ -161,7 +175,11 @@ impl Keyspace {
     #[must_use]
     pub fn patched_ranges(&self) -> [std::ops::Range<usize>; 2] {
         let counter = self.prefix.len()..self.prefix.len() + self.width;
-        let fix = if self.steering.is_some() { FIX_BYTES } else { 0 };
+        let fix = if self.steering.is_some() {
+            FIX_BYTES
+        } else {
+            0
+        };
         [counter, self.key_size - fix..self.key_size]
     }
 }
@@ -191,8 +209,9 @@ fn choose_prefix(key_size: usize, given: Option<&str>, fix: usize) -> Result<&[u
 /// Twelve digits, as two independent halves so that the divisions overlap.
 #[inline]
 fn write_decimal(index: u64, counter: &mut [u8]) {
-    let counter: &mut [u8; COUNTER_WIDTH] =
-        counter.try_into().expect("a decimal counter has twelve characters");
+    let counter: &mut [u8; COUNTER_WIDTH] = counter
+        .try_into()
+        .expect("a decimal counter has twelve characters");
     let (high, low) = ((index / 1_000_000) % 1_000_000, index % 1_000_000);
     for (half, at) in [(high, 0), (low, 6)] {
         let (a, bc) = (half / 10_000, half % 10_000);
@@ -228,7 +247,10 @@ mod tests {
     #[test]
     fn keys_read_as_documented() {
         let text = |size, prefix, index| {
-            key(&Keyspace::new(size, prefix, KeyLayout::Plain).unwrap(), index)
+            key(
+                &Keyspace::new(size, prefix, KeyLayout::Plain).unwrap(),
+                index,
+            )
         };
         assert_eq!(text(16, None, 42), b"key:000000000042");
         assert_eq!(text(20, None, 42), b"key:000000000042xxxx");
@@ -243,8 +265,7 @@ mod tests {
 
     #[test]
     fn capacity_follows_from_alphabet_and_width() {
-        let capacity =
-            |size, layout| Keyspace::new(size, None, layout).unwrap().capacity();
+        let capacity = |size, layout| Keyspace::new(size, None, layout).unwrap().capacity();
         assert_eq!(capacity(512, KeyLayout::Plain), 1_000_000_000_000);
         assert_eq!(capacity(11, KeyLayout::Plain), u64::MAX);
         assert_eq!(capacity(6, KeyLayout::Plain), 1 << 36);
@@ -263,8 +284,9 @@ mod tests {
                 };
                 let sample = keyspace.capacity().min(5_000);
                 let first = (keyspace.capacity() - sample) / 2;
-                let keys: HashSet<_> =
-                    (first..first + sample).map(|index| key(&keyspace, index)).collect();
+                let keys: HashSet<_> = (first..first + sample)
+                    .map(|index| key(&keyspace, index))
+                    .collect();
                 assert_eq!(keys.len() as u64, sample, "{layout:?} {size}");
                 assert!(keys.iter().all(|key| key.len() == size));
             }
@@ -274,7 +296,9 @@ mod tests {
     #[test]
     fn prefixes_that_cannot_work_are_refused() {
         let error = |size, prefix, layout| {
-            Keyspace::new(size, Some(prefix), layout).unwrap_err().to_string()
+            Keyspace::new(size, Some(prefix), layout)
+                .unwrap_err()
+                .to_string()
         };
         assert!(error(4, "abcd", KeyLayout::Plain).contains("--key-size 16 or more"));
         assert!(error(64, "{user}", KeyLayout::Slotted).contains("hash tag"));

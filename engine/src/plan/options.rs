@@ -116,16 +116,41 @@ pub struct PlanOptions {
 impl PlanOptions {
     /// The options' ranges, one by one.
     pub(super) fn check_ranges(&self) -> Result<()> {
-        in_range("--key-size", self.key_size as u64, KEY_SIZE_MAX as u64, "bytes")?;
-        in_range("--value-size", self.value_size as u64, VALUE_SIZE_MAX as u64, "bytes")?;
-        in_range("--pipeline-depth", self.pipeline_depth, PIPELINE_DEPTH_MAX, "commands")?;
-        in_range("-n", self.connections as u64, CONNECTIONS_MAX as u64, "connections")?;
+        in_range(
+            "--key-size",
+            self.key_size as u64,
+            KEY_SIZE_MAX as u64,
+            "bytes",
+        )?;
+        in_range(
+            "--value-size",
+            self.value_size as u64,
+            VALUE_SIZE_MAX as u64,
+            "bytes",
+        )?;
+        in_range(
+            "--pipeline-depth",
+            self.pipeline_depth,
+            PIPELINE_DEPTH_MAX,
+            "commands",
+        )?;
+        in_range(
+            "-n",
+            self.connections as u64,
+            CONNECTIONS_MAX as u64,
+            "connections",
+        )?;
         match &self.reactors {
             ReactorChoice::Count(count) => {
                 in_range("--reactors", *count as u64, REACTORS_MAX as u64, "reactors")?;
             }
             ReactorChoice::Cores(cores) => {
-                in_range("--reactors cores=", cores.len() as u64, REACTORS_MAX as u64, "cores")?;
+                in_range(
+                    "--reactors cores=",
+                    cores.len() as u64,
+                    REACTORS_MAX as u64,
+                    "cores",
+                )?;
             }
             ReactorChoice::Auto | ReactorChoice::EveryCore => {}
         }
@@ -140,7 +165,13 @@ fn in_range(flag: &'static str, given: u64, max: u64, unit: &'static str) -> Res
     if (1..=max).contains(&given) {
         return Ok(());
     }
-    Err(Error::OutOfRange { flag, given: given.to_string(), min: 1, max, unit })
+    Err(Error::OutOfRange {
+        flag,
+        given: given.to_string(),
+        min: 1,
+        max,
+        unit,
+    })
 }
 
 /// The pipeline depth for chunks of `chunk_kib` KiB:

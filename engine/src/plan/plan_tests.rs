@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::amount::Amount;
 use super::keyspace::KeyLayout;
 use super::options::{CONNECTIONS_MAX, KEY_SIZE_MAX, PIPELINE_DEPTH_MAX, VALUE_SIZE_MAX};
+use super::resources::{PAGE_BYTES, REGISTERED_BYTES_MAX};
 use super::*;
 use crate::machine::Unavailable;
 
@@ -28,7 +29,11 @@ fn options() -> PlanOptions {
 }
 
 fn machine() -> Machine {
-    Machine { cores: vec![0, 1, 2, 3], io_uring: Ok(()), server_is_local: true }
+    Machine {
+        cores: vec![0, 1, 2, 3],
+        io_uring: Ok(()),
+        server_is_local: true,
+    }
 }
 
 fn plan(change: impl FnOnce(&mut PlanOptions)) -> Result<Plan> {
@@ -45,7 +50,10 @@ fn message(change: impl FnOnce(&mut PlanOptions)) -> String {
 fn the_default_plan_is_the_documented_one() {
     let plan = plan(|_| {}).unwrap();
     assert_eq!((plan.keys(), plan.payload_bytes()), (1_048_576, 1 << 30));
-    assert_eq!((plan.driver, plan.send, plan.replies), (Driver::Uring, Send::Fixed, Replies::Fenced));
+    assert_eq!(
+        (plan.driver, plan.send, plan.replies),
+        (Driver::Uring, Send::Fixed, Replies::Fenced)
+    );
     assert_eq!(plan.reactor_cores, [Some(3)]);
     assert!(plan.notices.is_empty());
 }
@@ -54,48 +62,100 @@ fn the_default_plan_is_the_documented_one() {
 fn values_out_of_range_name_flag_and_range() {
     for (message, flag, range) in [
         (message(|o| o.key_size = 0), "--key-size 0", "1 to 65536"),
-        (message(|o| o.key_size = KEY_SIZE_MAX + 1), "--key-size 65537", "1 to 65536"),
-        (message(|o| o.value_size = 0), "--value-size 0", "1 to 524288"),
-        (message(|o| o.value_size = VALUE_SIZE_MAX + 1), "--value-size 524289", "1 to 524288"),
-        (message(|o| o.pipeline_depth = 0), "--pipeline-depth 0", "1 to 100000"),
-        (message(|o| o.pipeline_depth = PIPELINE_DEPTH_MAX + 1), "--pipeline-depth", "1 to 100000"),
-        (message(|o| o.connections = CONNECTIONS_MAX + 1), "-n 1025", "1 to 1024"),
-        (message(|o| o.reactors = ReactorChoice::Count(5)), "--reactors 5", "1 to 4"),
+        (
+            message(|o| o.key_size = KEY_SIZE_MAX + 1),
+            "--key-size 65537",
+            "1 to 65536",
+        ),
+        (
+            message(|o| o.value_size = 0),
+            "--value-size 0",
+            "1 to 524288",
+        ),
+        (
+            message(|o| o.value_size = VALUE_SIZE_MAX + 1),
+            "--value-size 524289",
+            "1 to 524288",
+        ),
+        (
+            message(|o| o.pipeline_depth = 0),
+            "--pipeline-depth 0",
+            "1 to 100000",
+        ),
+        (
+            message(|o| o.pipeline_depth = PIPELINE_DEPTH_MAX + 1),
+            "--pipeline-depth",
+            "1 to 100000",
+        ),
+        (
+            message(|o| o.connections = CONNECTIONS_MAX + 1),
+            "-n 1025",
+            "1 to 1024",
+        ),
+        (
+            message(|o| o.reactors = ReactorChoice::Count(5)),
+            "--reactors 5",
+            "1 to 4",
+        ),
         (message(|o| o.amount = Amount::Keys(0)), "--keys 0", "1 to"),
     ] {
-        assert!(message.contains(flag) && message.contains(range), "{message}");
+        assert!(
+            message.contains(flag) && message.contains(range),
+            "{message}"
+        );
     }
 }
 
 #[test]
 fn a_key_size_that_cannot_name_the_keys_is_refused_with_the_one_that_can() {
     let message = message(|o| (o.key_size, o.value_size) = (2, 512));
-    assert!(message.contains("65536 keys") && message.contains("--key-size 3"), "{message}");
+    assert!(
+        message.contains("65536 keys") && message.contains("--key-size 3"),
+        "{message}"
+    );
     let message = self::message(|o| o.start_key = u64::MAX);
     assert!(message.contains("--start-key"), "{message}");
 }
 
 #[test]
 fn short_pipelines_read_each_reply() {
-    assert_eq!(plan(|o| o.pipeline_depth = 31).unwrap().replies, Replies::Each);
-    assert_eq!(plan(|o| o.pipeline_depth = 32).unwrap().replies, Replies::Fenced);
+    assert_eq!(
+        plan(|o| o.pipeline_depth = 31).unwrap().replies,
+        Replies::Each
+    );
+    assert_eq!(
+        plan(|o| o.pipeline_depth = 32).unwrap().replies,
+        Replies::Fenced
+    );
 }
 
 #[test]
 fn without_io_uring_auto_goes_on_and_uring_explains() {
-    let why = Unavailable { cause: "seccomp".into(), cure: "allow it".into() };
-    let machine = Machine { io_uring: Err(why), ..machine() };
+    let why = Unavailable {
+        cause: "seccomp".into(),
+        cure: "allow it".into(),
+    };
+    let machine = Machine {
+        io_uring: Err(why),
+        ..machine()
+    };
     let plan = Plan::new(&options(), &machine).unwrap();
     assert_eq!(plan.driver, Driver::Socket);
     assert!(plan.notices[0].contains("seccomp; allow it"));
-    let options = PlanOptions { driver: DriverChoice::Uring, ..options() };
+    let options = PlanOptions {
+        driver: DriverChoice::Uring,
+        ..options()
+    };
     let message = Plan::new(&options, &machine).unwrap_err().to_string();
     assert!(message.contains("seccomp; allow it"), "{message}");
 }
 
 #[test]
 fn zero_copy_is_for_other_machines_and_few_lanes() {
-    let machine = Machine { server_is_local: false, ..machine() };
+    let machine = Machine {
+        server_is_local: false,
+        ..machine()
+    };
     assert_eq!(Plan::new(&options(), &machine).unwrap().send, Send::Zc);
     let plan = plan(|o| (o.send, o.connections) = (SendChoice::Zc, 1024)).unwrap();
     assert_eq!(plan.send, Send::Fixed);
@@ -105,7 +165,10 @@ fn zero_copy_is_for_other_machines_and_few_lanes() {
 #[test]
 fn only_cores_that_may_be_used_are_taken() {
     let message = message(|o| o.reactors = ReactorChoice::Cores(vec![1, 9]));
-    assert!(message.contains("core 9") && message.contains("[0, 1, 2, 3]"), "{message}");
+    assert!(
+        message.contains("core 9") && message.contains("[0, 1, 2, 3]"),
+        "{message}"
+    );
     let plan = plan(|o| o.reactors = ReactorChoice::Cores(vec![1, 0])).unwrap();
     assert_eq!(plan.reactor_cores, [Some(1), Some(0)]);
 }

@@ -33,7 +33,10 @@ impl KeySequence {
     /// The first `count` elements.
     #[must_use]
     pub fn head(&self, count: u64) -> Self {
-        Self { first: self.first, count: count.min(self.count) }
+        Self {
+            first: self.first,
+            count: count.min(self.count),
+        }
     }
 
     /// Splits into `parts` consecutive sequences whose lengths differ by at most one. Parts

@@ -20,7 +20,11 @@ impl ValueLayout {
     #[must_use]
     pub fn new(value_size: usize, key_size: usize, seed: u64) -> Self {
         let sizes = (value_size as u64) << 32 | key_size as u64;
-        Self { value_size, seed, fingerprint: (mix(mix(seed) ^ sizes) >> 32) as u32 }
+        Self {
+            value_size,
+            seed,
+            fingerprint: (mix(mix(seed) ^ sizes) >> 32) as u32,
+        }
     }
 
     /// Bytes of every value.

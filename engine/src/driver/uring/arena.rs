@@ -63,8 +63,8 @@ pub(super) fn carve(sizes: impl IntoIterator<Item = usize>) -> Vec<Block> {
     let arena = Rc::new(Bump::new());
     let carve = |(number, bytes): (usize, usize)| {
         let bytes = bytes.next_multiple_of(PAGE_BYTES);
-        let layout =
-            Layout::from_size_align(bytes, PAGE_BYTES).expect("a block is smaller than half the address space");
+        let layout = Layout::from_size_align(bytes, PAGE_BYTES)
+            .expect("a block is smaller than half the address space");
         let begin = arena.alloc_layout(layout);
         // SAFETY: `alloc_layout` returned `bytes` writable bytes that nothing else refers to.
         unsafe { begin.write_bytes(0, bytes) };

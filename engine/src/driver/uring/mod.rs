@@ -3,7 +3,10 @@
 //! the kernel may touch), `ring` (submissions and completions), `token` (their cookies). What is
 //! sent when is decided here, safely.
 
-#![allow(unsafe_code, reason = "the one place that talks to the kernel about memory")]
+#![allow(
+    unsafe_code,
+    reason = "the one place that talks to the kernel about memory"
+)]
 
 mod arena;
 mod ring;
@@ -31,38 +34,49 @@ const ENTRIES: (u32, u32) = (64, 4096);
 /// The cause, and what would have to be changed.
 pub fn availability() -> Result<(), Unavailable> {
     let unavailable = |cause: &str, cure: &str| {
-        Err(Unavailable { cause: cause.to_owned(), cure: cure.to_owned() })
+        Err(Unavailable {
+            cause: cause.to_owned(),
+            cure: cure.to_owned(),
+        })
     };
     match ring::set_up(ENTRIES.0) {
-        Ok(ring) if !ring.params().is_feature_ext_arg() || !ring.params().is_feature_fast_poll() => {
-            unavailable("this kernel's io_uring is too old", "Linux 5.11 or later is needed")
+        Ok(ring)
+            if !ring.params().is_feature_ext_arg() || !ring.params().is_feature_fast_poll() =>
+        {
+            unavailable(
+                "this kernel's io_uring is too old",
+                "Linux 5.11 or later is needed",
+            )
         }
         Ok(_) => Ok(()),
         Err(error) => match error.raw_os_error() {
-            Some(libc::ENOSYS) => {
-                unavailable("this kernel has no io_uring", "Linux 5.11 or later is needed")
-            }
+            Some(libc::ENOSYS) => unavailable(
+                "this kernel has no io_uring",
+                "Linux 5.11 or later is needed",
+            ),
             Some(libc::ENOMEM) => unavailable(
                 "the kernel has no memory for a ring (RLIMIT_MEMLOCK)",
                 "raise `ulimit -l`",
             ),
-            Some(libc::EPERM) => match std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
-                .unwrap_or_default()
-                .trim()
-            {
-                "2" => unavailable(
-                    "it is switched off for everybody (kernel.io_uring_disabled = 2)",
-                    "an administrator can allow it with `sysctl kernel.io_uring_disabled=0`",
-                ),
-                "1" => unavailable(
-                    "it is switched off for ordinary users (kernel.io_uring_disabled = 1)",
-                    "run as root, join the group named by kernel.io_uring_group, or `sysctl kernel.io_uring_disabled=0`",
-                ),
-                _ => unavailable(
-                    "a seccomp profile forbids it (the default of Docker and containerd)",
-                    "start the container with a profile that allows io_uring_setup, io_uring_enter and io_uring_register",
-                ),
-            },
+            Some(libc::EPERM) => {
+                match std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
+                    .unwrap_or_default()
+                    .trim()
+                {
+                    "2" => unavailable(
+                        "it is switched off for everybody (kernel.io_uring_disabled = 2)",
+                        "an administrator can allow it with `sysctl kernel.io_uring_disabled=0`",
+                    ),
+                    "1" => unavailable(
+                        "it is switched off for ordinary users (kernel.io_uring_disabled = 1)",
+                        "run as root, join the group named by kernel.io_uring_group, or `sysctl kernel.io_uring_disabled=0`",
+                    ),
+                    _ => unavailable(
+                        "a seccomp profile forbids it (the default of Docker and containerd)",
+                        "start the container with a profile that allows io_uring_setup, io_uring_enter and io_uring_register",
+                    ),
+                }
+            }
             _ => unavailable(&error.to_string(), "see io_uring_setup(2)"),
         },
     }
@@ -71,7 +85,9 @@ pub fn availability() -> Result<(), Unavailable> {
 /// Connects the lanes of `desk` and runs them until all have ended.
 pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Result<Outcome> {
     let lanes = desk.lane_count();
-    let entries = (lanes as u32 * 2).next_power_of_two().clamp(ENTRIES.0, ENTRIES.1);
+    let entries = (lanes as u32 * 2)
+        .next_power_of_two()
+        .clamp(ENTRIES.0, ENTRIES.1);
     let mut io = ring::set_up(entries).map_err(|error| setup_error(&error))?;
     let send_blocks = std::iter::repeat_n(plan.segment.block_bytes(), plan.blocks_per_reactor);
     let receive_blocks = std::iter::repeat_n(RECEIVE_BYTES, lanes);
@@ -88,12 +104,18 @@ pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Result<Outcome> {
         free: blocks,
         wires: receive_blocks.into_iter().map(Wire::new).collect(),
         ready: VecDeque::with_capacity(lanes),
-        mode: SendMode { send, nowait: false },
+        mode: SendMode {
+            send,
+            nowait: false,
+        },
         notices,
     };
     uring.mode.nowait = send != Send::Zc && lanes > uring.free.len();
     uring.drive(desk).map_err(|error| setup_error(&error))?;
-    Ok(Outcome { send: uring.mode.send, notices: std::mem::take(&mut uring.notices) })
+    Ok(Outcome {
+        send: uring.mode.send,
+        notices: std::mem::take(&mut uring.notices),
+    })
 }
 
 /// Registers as many of `blocks` as the kernel allows and drops the others; without any, sends
@@ -128,7 +150,9 @@ fn register(
     }
     match plan.send {
         Send::Zc if !ring.has_send_zc() => {
-            notices.push("this kernel has no zero-copy send (Linux 6.0 has it): using --send fixed".into());
+            notices.push(
+                "this kernel has no zero-copy send (Linux 6.0 has it): using --send fixed".into(),
+            );
             Send::Fixed
         }
         Send::Zc if count <= lanes => {
@@ -151,8 +175,8 @@ fn setup_error(error: &io::Error) -> Error {
 struct Wire {
     /// The block that receives; `None` while the kernel has it.
     receive_block: Option<Block>,
-    /// Bytes of the send in flight.
-    sending: Option<usize>,
+    /// Bytes and kind of the send in flight.
+    sending: Option<(usize, Send)>,
     is_polling: bool,
     is_attached: bool,
     is_queued: bool,
@@ -237,7 +261,7 @@ impl Uring<'_> {
             };
             match desk.next(lane, &mut block) {
                 Some(part) => {
-                    self.wires[lane].sending = Some(part.len());
+                    self.wires[lane].sending = Some((part.len(), self.mode.send));
                     self.ring.send(lane, block, part, self.mode);
                 }
                 None => self.free.push(block),
@@ -266,7 +290,9 @@ impl Uring<'_> {
     }
 
     fn sent(&mut self, desk: &mut Desk, lane: usize, result: io::Result<usize>) {
-        let asked = self.wires[lane].sending.take().unwrap_or(0);
+        let Some((asked, kind)) = self.wires[lane].sending.take() else {
+            return;
+        };
         match result {
             Ok(bytes) => {
                 desk.sent(lane, bytes);
@@ -279,11 +305,15 @@ impl Uring<'_> {
             Err(error) => match error.raw_os_error() {
                 Some(libc::EAGAIN) => self.poll_out(lane),
                 Some(libc::EINTR) => self.queue(lane),
-                // Sockets of this kernel do not take this kind of send.
-                Some(libc::EOPNOTSUPP | libc::EINVAL) if self.mode.send != Send::Copy => {
-                    let from = self.mode.send.name();
-                    self.mode.send = Send::Copy;
-                    self.notices.push(format!("this kernel refused --send {from}: using --send copy"));
+                // Such sockets do not take this kind of send; others may be under way still.
+                Some(libc::EOPNOTSUPP | libc::EINVAL) if kind != Send::Copy => {
+                    if self.mode.send == kind {
+                        self.notices.push(format!(
+                            "the kernel refused --send {}: using --send copy",
+                            kind.name()
+                        ));
+                        self.mode.send = Send::Copy;
+                    }
                     self.queue(lane);
                 }
                 _ => self.close(lane, describe(&error)),
@@ -311,9 +341,10 @@ impl Uring<'_> {
 
     fn receive(&mut self, lane: usize) {
         if self.wires[lane].closing.is_none()
-            && let Some(block) = self.wires[lane].receive_block.take() {
-                self.ring.receive(lane, block);
-            }
+            && let Some(block) = self.wires[lane].receive_block.take()
+        {
+            self.ring.receive(lane, block);
+        }
     }
 
     fn poll_out(&mut self, lane: usize) {
@@ -344,10 +375,11 @@ impl Uring<'_> {
     fn close_if_idle(&mut self, desk: &mut Desk, lane: usize) {
         let wire = &mut self.wires[lane];
         if wire.is_idle()
-            && let Some(cause) = wire.closing.take() {
-                wire.is_attached = false;
-                self.ring.detach(lane);
-                desk.lost(lane, &cause);
-            }
+            && let Some(cause) = wire.closing.take()
+        {
+            wire.is_attached = false;
+            self.ring.detach(lane);
+            desk.lost(lane, &cause);
+        }
     }
 }

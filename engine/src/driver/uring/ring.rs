@@ -8,7 +8,9 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
 use io_uring::types::{Fixed, SubmitArgs, Timespec};
-use io_uring::{CompletionQueue, IoUring, Probe, SubmissionQueue, Submitter, cqueue, opcode, squeue};
+use io_uring::{
+    CompletionQueue, IoUring, Probe, SubmissionQueue, Submitter, cqueue, opcode, squeue,
+};
 
 use super::arena::Block;
 use super::token::{Operation, Token};
@@ -28,12 +30,18 @@ pub(super) fn set_up(entries: u32) -> io::Result<IoUring> {
     let ladder: [fn(&mut io_uring::Builder) -> &mut io_uring::Builder; 5] = [
         // Linux 6.6
         |builder| {
-            builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+            builder
+                .setup_single_issuer()
+                .setup_defer_taskrun()
+                .setup_taskrun_flag();
             builder.setup_submit_all().setup_no_sqarray()
         },
         // Linux 6.1
         |builder| {
-            builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
+            builder
+                .setup_single_issuer()
+                .setup_defer_taskrun()
+                .setup_taskrun_flag();
             builder.setup_submit_all()
         },
         // Linux 6.0
@@ -131,10 +139,18 @@ impl<'a> Ring<'a> {
     /// # Errors
     /// ENOMEM where RLIMIT_MEMLOCK does not allow it.
     pub(super) fn register(&self, blocks: &[Block]) -> io::Result<()> {
-        debug_assert!(blocks.iter().enumerate().all(|(n, block)| n == usize::from(block.number())));
+        debug_assert!(
+            blocks
+                .iter()
+                .enumerate()
+                .all(|(n, block)| n == usize::from(block.number()))
+        );
         let vectors: Vec<libc::iovec> = blocks
             .iter()
-            .map(|block| libc::iovec { iov_base: block.address().cast(), iov_len: block.len() })
+            .map(|block| libc::iovec {
+                iov_base: block.address().cast(),
+                iov_len: block.len(),
+            })
             .collect();
         // SAFETY: the vectors describe memory of an arena that lives as long as any block does.
         // Blocks are given to this ring or dropped with the driver; `Drop` closes no ring over
@@ -146,7 +162,8 @@ impl<'a> Ring<'a> {
     pub(super) fn attach(&mut self, lane: usize, stream: TcpStream) -> io::Result<()> {
         debug_assert!(self.sockets[lane].is_none());
         if self.has_fixed_files {
-            self.submitter.register_files_update(lane as u32, &[stream.as_raw_fd()])?;
+            self.submitter
+                .register_files_update(lane as u32, &[stream.as_raw_fd()])?;
         }
         self.sockets[lane] = Some(stream);
         Ok(())
@@ -170,7 +187,11 @@ impl<'a> Ring<'a> {
 
     /// Sends a part of `block` on the connection of `lane`.
     pub(super) fn send(&mut self, lane: usize, block: Block, part: Range<usize>, mode: SendMode) {
-        let token = Token { operation: Operation::Send, block: block.number(), lane: lane as u32 };
+        let token = Token {
+            operation: Operation::Send,
+            block: block.number(),
+            lane: lane as u32,
+        };
         let bytes = &block[part];
         let (begin, length) = (bytes.as_ptr(), bytes.len() as u32);
         let wait = if mode.nowait { libc::MSG_DONTWAIT } else { 0 };
@@ -178,8 +199,9 @@ impl<'a> Ring<'a> {
             Send::Fixed => opcode::WriteFixed::new(fd, begin, length, block.number())
                 .rw_flags(if mode.nowait { RWF_NOWAIT } else { 0 })
                 .build(),
-            Send::Copy =>
-                opcode::Send::new(fd, begin, length).flags(libc::MSG_NOSIGNAL | wait).build(),
+            Send::Copy => opcode::Send::new(fd, begin, length)
+                .flags(libc::MSG_NOSIGNAL | wait)
+                .build(),
             Send::Zc => opcode::SendZc::new(fd, begin, length)
                 .buf_index(Some(block.number()))
                 .flags(libc::MSG_NOSIGNAL | wait)
@@ -191,18 +213,25 @@ impl<'a> Ring<'a> {
 
     /// Receives into `block` from the connection of `lane`.
     pub(super) fn receive(&mut self, lane: usize, block: Block) {
-        let token =
-            Token { operation: Operation::Receive, block: block.number(), lane: lane as u32 };
+        let token = Token {
+            operation: Operation::Receive,
+            block: block.number(),
+            lane: lane as u32,
+        };
         let (begin, length) = (block.address(), block.len() as u32);
-        let entry =
-            with_descriptor!(self, lane, |fd| opcode::Recv::new(fd, begin, length).build());
+        let entry = with_descriptor!(self, lane, |fd| opcode::Recv::new(fd, begin, length)
+            .build());
         self.hold(block);
         self.push(&entry, token);
     }
 
     /// Waits until the connection of `lane` takes more.
     pub(super) fn poll_out(&mut self, lane: usize) {
-        let token = Token { operation: Operation::PollOut, block: 0, lane: lane as u32 };
+        let token = Token {
+            operation: Operation::PollOut,
+            block: 0,
+            lane: lane as u32,
+        };
         let entry = with_descriptor!(self, lane, |fd| opcode::PollAdd::new(
             fd,
             libc::POLLOUT as u32
@@ -242,7 +271,9 @@ impl<'a> Ring<'a> {
             if !more {
                 self.in_flight -= 1;
             }
-            let Some(token) = Token::unpack(entry.user_data()) else { continue };
+            let Some(token) = Token::unpack(entry.user_data()) else {
+                continue;
+            };
             let lane = token.lane as usize;
             let result = match entry.result() {
                 error if error < 0 => Err(io::Error::from_raw_os_error(-error)),
@@ -269,7 +300,9 @@ impl<'a> Ring<'a> {
     }
 
     fn release(&mut self, number: u16) -> Block {
-        self.held[usize::from(number)].take().expect("a block comes back once per submission")
+        self.held[usize::from(number)]
+            .take()
+            .expect("a block comes back once per submission")
     }
 
     fn push(&mut self, entry: &squeue::Entry, token: Token) {
@@ -303,6 +336,9 @@ impl Drop for Ring<'_> {
             }
             while self.next_completion().is_some() {}
         }
-        self.held.iter_mut().filter_map(Option::take).for_each(Block::forget);
+        self.held
+            .iter_mut()
+            .filter_map(Option::take)
+            .for_each(Block::forget);
     }
 }

@@ -39,7 +39,11 @@ impl Token {
             3 => Operation::PollOut,
             _ => return None,
         };
-        Some(Self { operation, block: (user_data >> 32) as u16, lane: user_data as u32 })
+        Some(Self {
+            operation,
+            block: (user_data >> 32) as u16,
+            lane: user_data as u32,
+        })
     }
 }
 
