@@ -1,2 +1,48 @@
-//! redis-client
-fn main() {}
+//! The `redis-client` program: reads the command line, runs one command, says how it ended.
+//! What a fill is and how it is done is the engine's affair; nothing here touches a socket.
+
+#![deny(unsafe_code)]
+
+mod confirm;
+mod console;
+mod dry_run;
+mod exit;
+mod figures;
+mod fill;
+mod flags;
+mod habits;
+mod help;
+mod intro;
+mod login;
+mod output;
+mod preset;
+mod progress;
+mod settings;
+mod signals;
+mod value;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use exit::{Failure, Status};
+use flags::Request;
+use settings::Environment;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match run(&arguments) {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            console::error(&failure.message);
+            failure.status.into()
+        }
+    }
+}
+
+/// One command from its arguments to its exit status.
+fn run(arguments: &[OsString]) -> Result<Status, Failure> {
+    match flags::read(arguments)? {
+        Request::Show(text) => output::print(&text).map(|()| Status::Complete),
+        Request::Fill(flags) => fill::run(&flags, &Environment::of_process()),
+    }
+}

@@ -10,7 +10,7 @@ use nix::sys::time::TimeValLike;
 use crate::driver::desk::{Desk, LaneEnd, Shared};
 use crate::driver::{self, Outcome};
 use crate::error::{Error, Result};
-use crate::lane::Lane;
+use crate::lane::{Lane, Replies};
 use crate::latency::Latencies;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
@@ -22,6 +22,8 @@ pub struct LaneResult {
     pub sent: KeySequence,
     /// Keys acknowledged.
     pub acked: u64,
+    /// How its last connection acknowledged.
+    pub replies: Replies,
     /// Keys refused, by class, where replies say so.
     pub refused: std::collections::BTreeMap<String, u64>,
     /// How it ended.
@@ -76,6 +78,7 @@ pub fn run(
             LaneResult {
                 sent: lane.sequence().head(lane.frames_sent()),
                 acked: lane.frames_acked(),
+                replies: lane.replies(),
                 refused: lane.refused().clone(),
                 end: desk.end(number).cloned().unwrap_or(LaneEnd::Stopped),
             }

@@ -14,7 +14,7 @@ use crate::control::Control;
 use crate::driver::desk::{Shared, Tally};
 use crate::error::{Error, Result};
 use crate::handshake::Greeting;
-use crate::lane::Lane;
+use crate::lane::{Lane, Replies};
 use crate::monitor::{Halt, Monitor, Snapshot};
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;

@@ -47,7 +47,7 @@ pub(crate) struct Facts<'a> {
 pub(crate) fn report(facts: &Facts<'_>) -> Report {
     let latencies = latencies(facts.reactors);
     let acked: u64 = lanes(facts).map(|lane| lane.acked).sum();
-    let fences = match facts.plan.replies {
+    let fences = match replies(facts) {
         Replies::Fenced => latencies.ack_us.len(),
         Replies::Each => 0,
     };
@@ -144,9 +144,16 @@ fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
             .reactors
             .first()
             .map_or(Send::Copy, |reactor| reactor.outcome.send),
-        replies: plan.replies,
+        replies: replies(facts),
         sources: BTreeMap::new(),
     }
+}
+
+/// How the server acknowledged, whatever was planned.
+fn replies(facts: &Facts<'_>) -> Replies {
+    lanes(facts)
+        .next()
+        .map_or(facts.plan.replies, |lane| lane.replies)
 }
 
 /// The latencies of all reactors as one.

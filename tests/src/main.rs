@@ -1,1 +1,15 @@
-//! End-to-end tests.
+//! End-to-end tests: the real program against real servers, as a user would run it. Each file
+//! holds one subject; `fixtures` is the language they are written in.
+
+mod contents;
+mod engines;
+mod fixtures;
+mod flags;
+mod layout;
+mod limits;
+mod reports;
+mod server_state;
+mod sizes;
+mod trouble;
+mod wrong_input;
+mod wrong_server;

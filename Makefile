@@ -1,0 +1,46 @@
+# `make` without a target prints what there is.
+.DEFAULT_GOAL := help
+.PHONY: help build test check demo bench redis-start redis-stop install clean
+
+PREFIX ?= /usr/local
+PORT ?= 6379
+CARGO ?= cargo
+
+help: ## print this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the optimised program: target/release/redis-client
+	$(CARGO) build --release --locked -p redis-client
+
+check: ## format and lints, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+test: check server ## everything: check, unit, property and end-to-end tests, every bench once in short form
+	$(CARGO) build --locked -p redis-client
+	$(CARGO) test --workspace --locked --lib --bins --tests --exclude redis-client-benches
+	$(CARGO) test --workspace --locked --doc
+	$(CARGO) build --release --locked -p redis-client
+	$(CARGO) bench --locked -p redis-client-benches -- --test
+
+demo: server build ## fill a private server with 1 GiB and prove it by redis-cli
+	scripts/demo.sh target/release/redis-client
+
+bench: server build ## the figures of PERFORMANCE.md (about ten minutes; best on an idle machine)
+	$(CARGO) bench --locked -p redis-client-benches
+
+redis-start: server ## start a server without persistence on PORT (6379)
+	scripts/server.sh start $(PORT)
+
+redis-stop: ## stop that server
+	scripts/server.sh stop $(PORT)
+
+install: build ## install the program into PREFIX/bin (/usr/local)
+	install -D -m 755 target/release/redis-client $(DESTDIR)$(PREFIX)/bin/redis-client
+
+clean: ## remove everything that was built
+	$(CARGO) clean
+
+.PHONY: server
+server:
+	@scripts/server.sh ensure

@@ -1,0 +1,292 @@
+//! How fast one lane from one pinned core goes when nothing stands in its way: into a sink on
+//! another core that discards, every driver and kind of send against a plain loop of blocking
+//! `write_all` over the same patched segments. On loopback the kernel's copy is the ceiling, and
+//! what is measured is how little a driver adds to it.
+
+use std::io::{Read, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use benches::arguments::Arguments;
+use benches::machine::{self, Cores};
+use benches::process::cpu_time;
+use benches::sink::{self, Sink, Stream};
+use benches::statistics::{Ratio, Spread};
+use benches::table::Table;
+use benches::verdict::{self, Target};
+use benches::Result;
+use clap::Parser;
+use core_affinity::CoreId;
+use engine::driver::desk::{LaneEnd, Shared, Tally};
+use engine::handshake::{Greeted, Greeting};
+use engine::lane::{Lane, Latencies, Replies};
+use engine::plan::keyspace::KeyLayout;
+use engine::plan::options::depth_of_chunk;
+use engine::plan::{DriverChoice, PlanOptions, ReactorChoice, RepliesChoice, SendChoice};
+use engine::stop::Stop;
+use engine::target::Login;
+use engine::{Amount, Machine, Plan, reactor};
+use nix::sys::resource::UsageWho;
+
+/// Sizes of keys and values.
+const SIZES: (usize, usize) = (512, 512);
+/// The default of `REDIS_CLIENT_FILL_CHUNK_KB`.
+const CHUNK_KIB: u64 = 8192;
+/// Rounds and MiB per run: a run takes about a third of a second, so that setting up a ring is
+/// lost in it, and so is the time slice of somebody else.
+const ROUNDS: u64 = 15;
+const MIB: (u64, u64) = (32, 1024);
+
+#[derive(Debug, Parser)]
+struct Ceiling {
+    #[command(flatten)]
+    arguments: Arguments,
+    /// Be the sink of this stream
+    #[arg(long, hide = true, requires = "sink_core")]
+    sink: Option<Stream>,
+    #[arg(long, hide = true)]
+    sink_core: Option<usize>,
+}
+
+/// Something that sends.
+struct Candidate {
+    name: &'static str,
+    sends: Way,
+    target: Option<f64>,
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    Plain,
+    Engine(DriverChoice, SendChoice),
+}
+
+const CANDIDATES: [Candidate; 7] = {
+    use DriverChoice::{Socket, TokioUring, Uring};
+    use SendChoice::{Auto, Copy, Fixed, Zc};
+    const fn engine(
+        name: &'static str,
+        driver: DriverChoice,
+        send: SendChoice,
+        target: Option<f64>,
+    ) -> Candidate {
+        Candidate { name, sends: Way::Engine(driver, send), target }
+    }
+    [
+        Candidate { name: "plain write_all loop", sends: Way::Plain, target: None },
+        engine("uring, send auto", Uring, Auto, Some(0.90)),
+        engine("uring, send fixed", Uring, Fixed, None),
+        engine("uring, send copy", Uring, Copy, None),
+        engine("uring, send zc", Uring, Zc, None),
+        engine("tokio-uring", TokioUring, Auto, Some(0.70)),
+        engine("socket", Socket, Auto, None),
+    ]
+};
+
+/// What one run took.
+#[derive(Clone, Copy)]
+struct Run {
+    gigabytes_per_second: f64,
+    cpu_seconds_per_gib: f64,
+    sink_busy_percent: f64,
+}
+
+fn main() -> ExitCode {
+    let Ceiling { arguments, sink, sink_core } = Ceiling::parse();
+    let outcome = match (&sink, sink_core) {
+        (Some(stream), Some(core)) => sink::serve(core, stream).map(|()| true),
+        _ => ceiling(&arguments),
+    };
+    arguments.exit_code(outcome)
+}
+
+/// Runs the matrix and prints it. Whether all targets are met.
+fn ceiling(arguments: &Arguments) -> Result<bool> {
+    if !arguments.runs("ceiling") {
+        return Ok(true);
+    }
+    let cores = Cores::observe();
+    let mib = arguments.mib(MIB.0, MIB.1);
+    let rounds = arguments.rounds(ROUNDS) as usize;
+    let stream = Stream::of(&plan(mib, cores, Way::Plain)?);
+    let mut sink = Sink::start(cores.server, &stream)?;
+    let mut runs: Vec<Vec<Run>> = CANDIDATES.iter().map(|_| Vec::with_capacity(rounds)).collect();
+    for round in 0..rounds {
+        // Each round begins with another candidate, so that none always follows the same one.
+        for turn in 0..CANDIDATES.len() {
+            let number = (round + turn) % CANDIDATES.len();
+            let candidate = &CANDIDATES[number];
+            let plan = Arc::new(plan(mib, cores, candidate.sends)?);
+            let run = run(&plan, candidate.sends, &mut sink, &stream)
+                .map_err(|error| format!("{}: {error}", candidate.name))?;
+            runs[number].push(run);
+        }
+    }
+    if arguments.is_short() {
+        println!("ceiling: {} candidates sent {mib} MiB each, to the byte", CANDIDATES.len());
+        return Ok(true);
+    }
+    println!(
+        "{}\nLoopback ceiling, {}/{}, one lane, {mib} MiB per run, {rounds} rounds, medians (min..max)\n",
+        machine::describe(None),
+        SIZES.0,
+        SIZES.1
+    );
+    Ok(tell(&runs))
+}
+
+/// A plan of one lane on the client's core.
+fn plan(mib: u64, cores: Cores, sends: Way) -> Result<Plan> {
+    let (driver, send) = match sends {
+        Way::Plain => (DriverChoice::Socket, SendChoice::Auto),
+        Way::Engine(driver, send) => (driver, send),
+    };
+    let (key_size, value_size) = SIZES;
+    let options = PlanOptions {
+        amount: Amount::Keys((mib << 20) / (key_size + value_size) as u64),
+        key_size,
+        value_size,
+        pipeline_depth: depth_of_chunk(CHUNK_KIB, key_size, value_size),
+        connections: 1,
+        key_prefix: None,
+        start_key: 0,
+        seed: 0,
+        key_layout: KeyLayout::Plain,
+        replies: RepliesChoice::Fenced,
+        driver,
+        send,
+        reactors: ReactorChoice::Cores(vec![cores.client]),
+        pin: true,
+    };
+    // The sink is on this machine, as a server on loopback is.
+    let machine = Machine::observe(&[([127, 0, 0, 1], 0).into()]);
+    Ok(Plan::new(&options, &machine)?)
+}
+
+/// One run on a fresh connection, in a thread of its own, so that pinning ends with it.
+fn run(plan: &Arc<Plan>, sends: Way, sink: &mut Sink, stream: &Stream) -> Result<Run> {
+    let greeting = Greeting {
+        address: sink.address(),
+        login: Login::default(),
+        db: 0,
+        replies: plan.replies,
+    };
+    let cpu_before = cpu_time(UsageWho::RUSAGE_SELF);
+    let thread_plan = Arc::clone(plan);
+    let thread = std::thread::spawn(move || {
+        let started_at = Instant::now();
+        match sends {
+            Way::Plain => write_all(&thread_plan, &greeting)?,
+            Way::Engine(..) => drive(&thread_plan, greeting)?,
+        }
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(started_at.elapsed())
+    });
+    let wall = thread.join().map_err(|_| "its thread panicked")??.as_secs_f64();
+    let cpu = cpu_time(UsageWho::RUSAGE_SELF).saturating_sub(cpu_before).as_secs_f64();
+    let swallowed = sink.swallowed()?;
+    if swallowed.bytes != stream.bytes() {
+        return Err(format!("the sink saw {} of {} bytes", swallowed.bytes, stream.bytes()).into());
+    }
+    Ok(Run {
+        gigabytes_per_second: stream.bytes() as f64 / wall / 1e9,
+        cpu_seconds_per_gib: cpu / (stream.bytes() as f64 / f64::from(1 << 30)),
+        sink_busy_percent: swallowed.cpu_seconds / wall * 100.0,
+    })
+}
+
+/// The engine's own way, from dialing to the last acknowledgement.
+fn drive(plan: &Arc<Plan>, greeting: Greeting) -> Result<()> {
+    let lane = Lane::new(plan.lane_shape(), *plan.sequence());
+    let shared = Shared {
+        stop: Stop::default(),
+        halt: Arc::new(OnceLock::new()),
+        tally: Arc::new(Tally::default()),
+        greeting,
+    };
+    let result = reactor::run(plan, plan.reactor_cores[0], vec![lane], shared)?;
+    let [lane] = &result.lanes[..] else { return Err("there is one lane".into()) };
+    if lane.end != LaneEnd::Done || lane.acked != plan.keys() {
+        return Err(format!("{} of {} keys: {:?}", lane.acked, plan.keys(), lane.end).into());
+    }
+    if result.outcome.send != plan.send {
+        return Err(format!(
+            "it sent {} instead of {}: {}",
+            result.outcome.send.name(),
+            plan.send.name(),
+            result.outcome.notices.join("; ")
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// The baseline: the same greeting, segments and fences, patched by the same code, sent by
+/// blocking writes and nothing else. It reads only when two fences are outstanding.
+fn write_all(plan: &Plan, greeting: &Greeting) -> Result<()> {
+    if let Some(core) = plan.reactor_cores[0]
+        && !core_affinity::set_for_current(CoreId { id: core })
+    {
+        return Err(format!("it may not be pinned to core {core}").into());
+    }
+    let mut block = vec![0; plan.segment.block_bytes()];
+    plan.segment.render(&mut block);
+    let mut first = vec![0; plan.segment.frame().bytes()];
+    plan.segment.frame().render(plan.sequence().at(0), 0, &mut first);
+    let Greeted::Ready(mut stream, replies) = greeting.dial(&first)? else {
+        return Err("the sink refused the first frame".into());
+    };
+    assert_eq!(replies, Replies::Fenced, "the sink takes CLIENT REPLY");
+    let mut lane = Lane::new(plan.lane_shape(), *plan.sequence());
+    lane.connected(replies);
+    let mut latencies = Latencies::default();
+    let mut received = [0; 256];
+    while !lane.is_done() {
+        if let Some(part) = lane.next(&mut block) {
+            stream.write_all(&block[part.clone()])?;
+            lane.sent(part.len(), Instant::now());
+        } else {
+            let length = stream.read(&mut received)?;
+            if length == 0 {
+                return Err("the sink left".into());
+            }
+            lane.received(&received[..length], Instant::now(), &mut latencies)
+                .map_err(|error| format!("{error:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints the table and the targets. Whether all are met.
+fn tell(runs: &[Vec<Run>]) -> bool {
+    let figures = |number: usize, figure: fn(&Run) -> f64| -> Vec<f64> {
+        runs[number].iter().map(figure).collect()
+    };
+    let speeds = |number| figures(number, |run| run.gigabytes_per_second);
+    let mut table =
+        Table::new(["driver", "GB/s", "of plain", "paired interval", "CPU s/GiB", "sink busy"]);
+    let mut lines = Vec::new();
+    let mut all_met = true;
+    for (number, candidate) in CANDIDATES.iter().enumerate() {
+        let speed = Spread::of(&speeds(number));
+        let ratio = Ratio::paired(&speeds(number), &speeds(0));
+        let cpu = Spread::of(&figures(number, |run| run.cpu_seconds_per_gib));
+        let sink = Spread::of(&figures(number, |run| run.sink_busy_percent));
+        table.row([
+            candidate.name.to_owned(),
+            format!("{:.2} ({:.2}..{:.2})", speed.median, speed.min, speed.max),
+            format!("{:.3}", ratio.of_medians),
+            format!("{:.3}..{:.3}", ratio.low, ratio.high),
+            format!("{:.3} ({:.3}..{:.3})", cpu.median, cpu.min, cpu.max),
+            format!("{:.0} %", sink.median),
+        ]);
+        if let Some(least) = candidate.target {
+            let target = Target::AtLeast(least);
+            all_met &= target.is_met_by(ratio.of_medians);
+            lines.push(verdict::line(&format!("{} / plain", candidate.name), target, &ratio));
+        }
+    }
+    println!("{table}\n{}", lines.join("\n"));
+    all_met
+}

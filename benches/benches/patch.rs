@@ -1,0 +1,196 @@
+//! What it costs to turn a frame into that of the next key: the one thing the client does per
+//! key. Blocks fit the cache, as they do in a fill, and are patched frame by frame in sequence.
+//! `lane` is the same with everything around it: counters, fences, acknowledgements.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use benches::machine;
+use benches::statistics::Spread;
+use benches::verdict::Target;
+use criterion::{BenchmarkId, Criterion, Throughput};
+use engine::frame::Frame;
+use engine::lane::{Lane, LaneShape, Latencies, Replies};
+use engine::plan::keyspace::{KeyLayout, Keyspace};
+use engine::plan::sequence::KeySequence;
+use engine::plan::values::ValueLayout;
+use engine::segment::Segment;
+
+/// About the size of a block in a fill; a larger frame stands alone in its block.
+const SEGMENT_BYTES: usize = 128 << 10;
+/// Frames patched between two looks at the clock, at least.
+const FRAMES_PER_TURN_MIN: usize = 256;
+/// Key and value sizes of the targets.
+const SIZES: [(usize, usize); 3] = [(64, 256), (512, 512), (65_536, 524_288)];
+/// A value too short for a stamp.
+const UNSTAMPED_VALUE: usize = 8;
+/// Turns of the plain stop watch.
+const TURNS: usize = 2_000;
+
+/// A kind of frame, and what patching one may take.
+struct Kind {
+    name: &'static str,
+    layout: KeyLayout,
+    is_stamped: bool,
+    nanoseconds_max: f64,
+}
+
+const KINDS: [Kind; 3] = [
+    Kind { name: "counter", layout: KeyLayout::Plain, is_stamped: false, nanoseconds_max: 10.0 },
+    Kind { name: "stamped", layout: KeyLayout::Plain, is_stamped: true, nanoseconds_max: 20.0 },
+    Kind { name: "slotted", layout: KeyLayout::Slotted, is_stamped: true, nanoseconds_max: 25.0 },
+];
+
+/// A block of rendered frames and the keys to come.
+struct Work {
+    segment: Segment,
+    block: Vec<u8>,
+    passes: usize,
+    next: u64,
+}
+
+impl Work {
+    fn new(kind: &Kind, (key_size, value_size): (usize, usize)) -> Self {
+        let value_size = if kind.is_stamped { value_size } else { UNSTAMPED_VALUE };
+        let keyspace = Keyspace::new(key_size, None, kind.layout).expect("the sizes are valid");
+        let frame = Frame::new(keyspace, ValueLayout::new(value_size, key_size, 0));
+        let frames = (SEGMENT_BYTES / frame.bytes()).max(1);
+        let segment = Segment::new(frame, frames);
+        let mut block = vec![0; segment.block_bytes()];
+        segment.render(&mut block);
+        Self { segment, block, passes: FRAMES_PER_TURN_MIN.div_ceil(frames), next: 0 }
+    }
+
+    fn frames_per_turn(&self) -> u64 {
+        (self.passes * self.segment.frames()) as u64
+    }
+
+    /// Patches every frame of the block, `passes` times over.
+    fn patch(&mut self) {
+        let (frame, frame_bytes) = (self.segment.frame(), self.segment.frame().bytes());
+        let end = self.segment.frames() * frame_bytes;
+        // Nobody may know the keys beforehand.
+        let mut index = black_box(self.next);
+        for _ in 0..self.passes {
+            for bytes in self.block[..end].chunks_exact_mut(frame_bytes) {
+                frame.patch(index, bytes);
+                index += 1;
+            }
+            black_box(&mut self.block);
+        }
+        self.next = index;
+    }
+
+    /// Writes every frame of the block anew.
+    fn render(&mut self) {
+        let (frame, frame_bytes) = (self.segment.frame(), self.segment.frame().bytes());
+        let end = self.segment.frames() * frame_bytes;
+        for bytes in self.block[..end].chunks_exact_mut(frame_bytes) {
+            frame.render(black_box(self.next), 0, bytes);
+            self.next += 1;
+        }
+        black_box(&mut self.block);
+    }
+}
+
+fn patch(criterion: &mut Criterion) {
+    for kind in &KINDS {
+        let mut group = criterion.benchmark_group(format!("patch/{}", kind.name));
+        for sizes in SIZES {
+            let mut work = Work::new(kind, sizes);
+            group.throughput(Throughput::Elements(work.frames_per_turn()));
+            group.bench_function(id(kind, sizes), |bencher| bencher.iter(|| work.patch()));
+        }
+    }
+}
+
+/// The naive twin, for contrast.
+fn render(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("render/stamped");
+    for sizes in SIZES {
+        let mut work = Work::new(&KINDS[1], sizes);
+        group.throughput(Throughput::Elements(work.segment.frames() as u64));
+        group.bench_function(id(&KINDS[1], sizes), |bencher| bencher.iter(|| work.render()));
+    }
+}
+
+/// A lane whose every byte is taken at once and whose every fence is echoed at once.
+fn lane(criterion: &mut Criterion) {
+    let Work { segment, mut block, .. } = Work::new(&KINDS[1], SIZES[1]);
+    let frame_bytes = segment.frame().bytes();
+    let batch_frames = (8 << 20) / frame_bytes as u64;
+    let shape =
+        LaneShape { segment: segment.into(), batch_frames, replies: Replies::Fenced };
+    let mut lane = Lane::new(shape, KeySequence::new(0, 1_000_000_000_000));
+    let mut latencies = Latencies::default();
+    let mut fence = 0_u64;
+    let mut group = criterion.benchmark_group("lane");
+    group.throughput(Throughput::Elements(batch_frames));
+    group.bench_function("512/512, a batch", |bencher| {
+        bencher.iter(|| {
+            let now = Instant::now();
+            let end = lane.frames_sent() + batch_frames;
+            while lane.frames_sent() < end {
+                let part = lane.next(&mut block).expect("the window is open");
+                black_box(&mut block);
+                lane.sent(part.len(), now);
+            }
+            let echo = format!("+OK\r\n$16\r\n{fence:016x}\r\n");
+            lane.received(echo.as_bytes(), now, &mut latencies).expect("the echo is right");
+            fence += 1;
+        });
+    });
+}
+
+fn id(kind: &Kind, (key_size, value_size): (usize, usize)) -> BenchmarkId {
+    let value_size = if kind.is_stamped { value_size } else { UNSTAMPED_VALUE };
+    BenchmarkId::from_parameter(format!("{key_size}/{value_size}"))
+}
+
+/// Median time per frame by a plain stop watch, for the targets; criterion has the details.
+fn nanoseconds_per_frame(kind: &Kind, sizes: (usize, usize)) -> f64 {
+    let mut work = Work::new(kind, sizes);
+    let frames = work.frames_per_turn() as f64;
+    let mut turn = || {
+        let started_at = Instant::now();
+        work.patch();
+        started_at.elapsed()
+    };
+    let warm_until = Instant::now() + Duration::from_millis(100);
+    while Instant::now() < warm_until {
+        turn();
+    }
+    let turns: Vec<f64> = (0..TURNS).map(|_| turn().as_nanos() as f64 / frames).collect();
+    Spread::of(&turns).median
+}
+
+/// One line per target.
+fn verdicts() {
+    println!("\n{}", machine::describe(None));
+    for kind in &KINDS {
+        let figures = SIZES.map(|sizes| nanoseconds_per_frame(kind, sizes));
+        let [small, default, large] = figures.map(|figure| format!("{figure:.1}"));
+        let worst = Spread::of(&figures).max;
+        let target = Target::AtMost(kind.nanoseconds_max);
+        println!(
+            "patch a frame, {}: {small} ns (64/256), {default} ns (512/512), {large} ns (65536/524288), target {target}: {}",
+            kind.name,
+            target.judge(worst)
+        );
+    }
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(1))
+        .configure_from_args();
+    patch(&mut criterion);
+    render(&mut criterion);
+    lane(&mut criterion);
+    criterion.final_summary();
+    let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    if has("--bench") && !has("--test") && !has("--list") {
+        verdicts();
+    }
+}

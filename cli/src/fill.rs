@@ -1,0 +1,199 @@
+//! `redis-client fill` from flags to exit status. Owns the order: everything that can be refused
+//! is refused before anything on the server is touched. How each step is done is elsewhere.
+
+use engine::control::Control;
+use engine::report::Verdict;
+use engine::run::{self, Event};
+use engine::target::Login;
+use engine::{Machine, Plan, Report, Target};
+
+use crate::confirm::{self, Occasion};
+use crate::console::Console;
+use crate::exit::{Failure, Status};
+use crate::flags::{FillFlags, Switches};
+use crate::progress::Display;
+use crate::settings::{Environment, Format, Settings};
+use crate::signals::{self, Signals, Stage};
+use crate::{console, dry_run, intro, login, output};
+
+/// Runs the command.
+pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status, Failure> {
+    let switches = &flags.switches;
+    let console = Console::new(switches.quiet, switches.verbose);
+    let settings = Settings::resolve(flags, environment)?;
+    for warning in &settings.warnings {
+        console.warning(warning);
+    }
+    let signals = Signals::watch()?;
+    let mut target = Target::resolve(&settings.host, settings.port, settings.db, Login::default())?;
+    let plan = plan(&settings, &target, console)?;
+    if switches.dry_run {
+        let form = match settings.format {
+            Format::Text => dry_run::text,
+            Format::Json => dry_run::json,
+        };
+        output::print(&form(&settings, plan.as_ref(), &target))?;
+        return Ok(Status::Complete);
+    }
+    target.login = settings.login.clone().log_in(login::ask)?;
+    let mut control = Control::connect(&target)?;
+    preflight(&mut control, plan.as_ref(), &settings, switches, console)?;
+    introduce(plan.as_ref(), &settings, &target, &control, console);
+    if settings.flush {
+        let keys = flush(&mut control, &target, switches, &signals)?;
+        if plan.is_none() {
+            output::print(&output::flushed(keys, settings.format))?;
+            return Ok(Status::Complete);
+        }
+        console.say(&output::flushed_in_words(keys));
+    }
+    let Some(plan) = plan else {
+        return Ok(Status::Complete);
+    };
+    let display = Display::new(
+        console,
+        !switches.quiet && !switches.no_progress,
+        plan.payload_bytes(),
+    );
+    let mut report = fill(&plan, &target, &mut control, &signals, display)?;
+    report.plan.sources = settings.ledger.sources();
+    output::print(&output::report(&report, settings.format)?)?;
+    Ok(settle(&report, settings.flush))
+}
+
+/// The plan, unless there is only a database to empty. Says what the plan decided by itself.
+fn plan(settings: &Settings, target: &Target, console: Console) -> Result<Option<Plan>, Failure> {
+    let Some(options) = &settings.fill else {
+        return Ok(None);
+    };
+    let plan = Plan::new(options, &Machine::observe(target.addresses()))?;
+    for note in plan.notices.iter().chain(&intro::trimmed(&plan, options)) {
+        console.note(note);
+    }
+    Ok(Some(plan))
+}
+
+/// Every check that needs the server and changes nothing on it.
+fn preflight(
+    control: &mut Control,
+    plan: Option<&Plan>,
+    settings: &Settings,
+    switches: &Switches,
+    console: Console,
+) -> Result<(), Failure> {
+    let found = control.preflight(plan, settings.flush)?;
+    for warning in &found.warnings {
+        console.warning(warning);
+    }
+    if let Some(why) = found.does_not_fit {
+        let why = why.trim_end_matches('.');
+        if !switches.force {
+            return Err(Failure::usage(format!(
+                "{why}; fill less (-d, --keys), or fill all the same with --force"
+            )));
+        }
+        console.warning(&format!("{why}; going on because of --force"));
+    }
+    if let Some(plan) = plan.filter(|_| found.already_present) {
+        console.note(&intro::overwriting(plan));
+    }
+    Ok(())
+}
+
+/// Says what is about to happen.
+fn introduce(
+    plan: Option<&Plan>,
+    settings: &Settings,
+    target: &Target,
+    control: &Control,
+    console: Console,
+) {
+    if settings.flush {
+        console.say(&intro::of_flush(target, control.facts()));
+    }
+    let Some(plan) = plan else { return };
+    for line in intro::of_fill(plan, target, control.facts()) {
+        console.say(&line);
+    }
+    for line in intro::details(plan, target) {
+        console.detail(&line);
+    }
+}
+
+/// Empties the database, after a question where one is due; how many keys went.
+fn flush(
+    control: &mut Control,
+    target: &Target,
+    switches: &Switches,
+    signals: &Signals,
+) -> Result<u64, Failure> {
+    let facts = control.facts();
+    let occasion = Occasion {
+        yes: switches.yes,
+        server_is_local: facts.is_local,
+        keys: facts.keys,
+        somebody_is_there: confirm::somebody_is_there(),
+    };
+    if occasion.asks() {
+        let question = confirm::question(&target.to_string(), target.db, facts.keys);
+        let agreed = confirm::ask(&question)
+            .map_err(|error| Failure::broken(format!("cannot ask before -f: {error}; give -y")))?;
+        if !agreed {
+            return Err(Failure::usage(
+                "not flushed, not filled: nothing was changed; answer y, or give -y",
+            ));
+        }
+    }
+    signals.enter(Stage::Flushing);
+    let keys = control.flush()?;
+    signals.enter(Stage::Flushed);
+    Ok(keys)
+}
+
+/// The fill itself, watched.
+fn fill(
+    plan: &Plan,
+    target: &Target,
+    control: &mut Control,
+    signals: &Signals,
+    mut display: Display,
+) -> Result<Report, Failure> {
+    signals.enter(Stage::Filling);
+    let stop = signals.stop();
+    let mut told = false;
+    let mut observe = |event: Event| {
+        if let Some(signal) = stop.signal().filter(|_| !told) {
+            told = true;
+            display.note(&format!(
+                "{}: stopping, which may take 2 s; a second signal ends at once",
+                signals::name(signal)
+            ));
+        }
+        display.observe(event);
+    };
+    let outcome = run::fill(plan, target, control, stop, &mut observe);
+    display.close();
+    outcome.map_err(|error| {
+        let failure = Failure::from(error);
+        match stop.signal() {
+            Some(signal) => Failure {
+                status: Status::Interrupted(signal),
+                ..failure
+            },
+            None => failure,
+        }
+    })
+}
+
+/// The exit status of a fill; says what to do where it is not complete.
+fn settle(report: &Report, flushed: bool) -> Status {
+    let status = match (report.interrupted_by, report.verdict) {
+        (Some(signal), _) => Status::Interrupted(signal),
+        (None, Verdict::Complete) => Status::Complete,
+        (None, Verdict::Incomplete) => Status::Incomplete,
+    };
+    if status != Status::Complete {
+        console::error(&output::advice(report, flushed));
+    }
+    status
+}

@@ -1,0 +1,327 @@
+//! The command line as it is written: which flags exist and what `--help` says of them. Values
+//! stay text here, so that [`settings`](crate::settings) can say in its own words what is wrong
+//! with one; nothing is derived from them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, Parser, Subcommand};
+use engine::target::Secret;
+
+use crate::exit::Failure;
+use crate::{habits, help};
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Help or version: to be printed, nothing else.
+    Show(String),
+    /// A fill.
+    Fill(Box<FillFlags>),
+}
+
+/// Reads the command line.
+pub(crate) fn read(arguments: &[OsString]) -> Result<Request, Failure> {
+    match Cli::try_parse_from(arguments) {
+        Ok(Cli {
+            command: Some(Command::Fill(flags)),
+            ..
+        }) => Ok(Request::Fill(flags)),
+        Ok(Cli { command: None, .. }) => Err(Failure::usage(format!(
+            "a command is missing\n{}",
+            help::SHORT_USAGE
+        ))),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                Ok(Request::Show(error.render().to_string()))
+            }
+            _ => Err(Failure::usage(habits::explain(&error, arguments))),
+        },
+    }
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "redis-client",
+    version,
+    about,
+    disable_help_flag = true,
+    override_usage = help::TOP_USAGE,
+    after_help = help::TOP_AFTER
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Show this help
+    #[arg(long, action = ArgAction::HelpShort)]
+    help: Option<bool>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fill a server with an exact amount of data
+    Fill(Box<FillFlags>),
+}
+
+/// The flags of `redis-client fill`, as they are written.
+#[derive(Debug, Args)]
+#[command(
+    disable_help_flag = true,
+    override_usage = help::FILL_USAGE,
+    after_help = help::FILL_AFTER
+)]
+pub(crate) struct FillFlags {
+    #[command(flatten, next_help_heading = "Server")]
+    pub(crate) server: ServerFlags,
+    #[command(flatten, next_help_heading = "What to fill")]
+    pub(crate) data: DataFlags,
+    #[command(flatten, next_help_heading = "How to fill")]
+    pub(crate) engine: EngineFlags,
+    #[command(flatten, next_help_heading = "Output and guards")]
+    pub(crate) switches: Switches,
+}
+
+/// Which server, and as whom.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServerFlags {
+    /// Server to fill (required); every address that the name has is tried
+    #[arg(short = 'h', long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// Port, 1 to 65535 [default: 6379]
+    #[arg(short, long, value_name = "PORT", allow_hyphen_values = true)]
+    pub(crate) port: Option<String>,
+    /// ACL user to log in as [default: the server's default user]
+    #[arg(short, long, value_name = "USER")]
+    pub(crate) username: Option<String>,
+    /// Password. Other users of this machine can see it in the process list: REDISCLI_AUTH or
+    /// --password-file hide it
+    #[arg(short = 'a', long, value_name = "PASSWORD", value_parser = secret, allow_hyphen_values = true)]
+    pub(crate) password: Option<Secret>,
+    /// Read the password from the first line of FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Ask for the password on the terminal
+    #[arg(long)]
+    pub(crate) ask_password: bool,
+    /// Database, 0 or more [default: 0]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) db: Option<String>,
+}
+
+/// Which keys and values.
+#[derive(Debug, Default, Args)]
+pub(crate) struct DataFlags {
+    /// Key plus value bytes that the keyspace shall hold: GiB (1, 0.5) or with a unit (500mb =
+    /// 500 * 2^20, 1g = 10^9, 2GiB)
+    #[arg(short, long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pub(crate) data: Option<String>,
+    /// Exact number of keys, instead of -d
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) keys: Option<String>,
+    /// Empty the database first (FLUSHDB), after every other check has passed; without -d and
+    /// --keys: do nothing else
+    #[arg(short, long)]
+    pub(crate) flush: bool,
+    /// Bytes per key, 1 to 65536 [default: 512]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    pub(crate) key_size: Option<String>,
+    /// Bytes per value, 1 to 524288 [default: 512]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    pub(crate) value_size: Option<String>,
+    /// Beginning of every key [default: "key:" where it fits]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) key_prefix: Option<String>,
+    /// Index of the first key: fill on where an earlier fill ended [default: 0]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) start_key: Option<String>,
+    /// Seed of the values; it never changes the keys [default: 0]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) seed: Option<String>,
+    /// plain, or slotted: the keys that a cluster would have, the same number in every hash slot
+    /// [default: plain]
+    #[arg(long, value_name = "LAYOUT")]
+    pub(crate) key_layout: Option<String>,
+}
+
+/// How the bytes reach the server.
+#[derive(Debug, Default, Args)]
+pub(crate) struct EngineFlags {
+    /// Sizes, depth and connections for a use, see below: fast, balanced, memory-efficient,
+    /// session-cache, object-cache
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// Connections, 1 to 1024 [default: 2]
+    #[arg(short = 'n', long, value_name = "NUM", allow_hyphen_values = true)]
+    pub(crate) connections: Option<String>,
+    /// One connection, one reactor
+    #[arg(short, long)]
+    pub(crate) serial: bool,
+    /// Commands per batch, 1 to 100000 [default: from REDIS_CLIENT_FILL_CHUNK_KB, see below]
+    #[arg(long, value_name = "NUM", allow_hyphen_values = true)]
+    pub(crate) pipeline_depth: Option<String>,
+    /// auto, fenced (one answer per batch) or each (an answer to every command) [default: auto:
+    /// fenced from a depth of 32]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) replies: Option<String>,
+    /// auto, uring, tokio-uring or socket [default: auto: uring where the kernel allows it]
+    #[arg(long, value_name = "DRIVER")]
+    pub(crate) driver: Option<String>,
+    /// auto, zc (zero-copy), fixed (registered buffers) or copy [default: auto: fixed to this
+    /// machine, zc to others]
+    #[arg(long, value_name = "KIND")]
+    pub(crate) send: Option<String>,
+    /// Threads that send: a number, "cores" (one on each) or "cores=0,2" (on these) [default: one
+    /// per 8 connections]
+    #[arg(long, value_name = "N|cores", allow_hyphen_values = true)]
+    pub(crate) reactors: Option<String>,
+    /// Let the kernel move reactors between cores
+    #[arg(long)]
+    pub(crate) no_pin: bool,
+}
+
+/// What is told, what is asked, and what is let through.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Switches {
+    /// text or json: one object on standard output [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) output: Option<String>,
+    /// Say nothing but the report, warnings and errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Leave out the progress
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+    /// Show every setting, where it came from, and what the fill would need; do not connect
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask before -f
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Fill although the memory is not expected to suffice
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Say more about the plan
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Show this help
+    #[arg(long, action = ArgAction::HelpShort)]
+    pub(crate) help: Option<bool>,
+}
+
+/// Takes a password off the command line without letting clap print it.
+#[expect(clippy::unnecessary_wraps, reason = "the form of a value parser")]
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Reads the flags behind `redis-client fill`.
+    pub(crate) fn fill(line: &str) -> Result<FillFlags, Failure> {
+        let arguments = ["redis-client", "fill"]
+            .into_iter()
+            .chain(line.split_whitespace());
+        match read(&arguments.map(OsString::from).collect::<Vec<_>>())? {
+            Request::Fill(flags) => Ok(*flags),
+            Request::Show(text) => panic!("{text}"),
+        }
+    }
+
+    /// The message that this command line is refused with.
+    pub(crate) fn refusal(line: &str) -> String {
+        let arguments: Vec<_> = line.split_whitespace().map(OsString::from).collect();
+        let failure = read(&arguments).unwrap_err();
+        assert_eq!(failure.status.code(), 2);
+        failure.message
+    }
+
+    fn shown(line: &str) -> String {
+        match read(
+            &line
+                .split_whitespace()
+                .map(OsString::from)
+                .collect::<Vec<_>>(),
+        ) {
+            Ok(Request::Show(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_the_documentation_is_read() {
+        let flags = fill(
+            "-h x -p 1 -u me -a pw --db 3 -d 1 -f -y -n 4 --key-size 1 --value-size 2 \
+             --pipeline-depth 3 --preset fast --key-prefix p --start-key 4 --seed 5 \
+             --key-layout plain --replies each --driver uring --send zc --reactors cores=0,2 \
+             --no-pin --output json -q --no-progress --dry-run --force",
+        )
+        .unwrap();
+        assert_eq!(flags.server.host.as_deref(), Some("x"));
+        assert_eq!(flags.engine.reactors.as_deref(), Some("cores=0,2"));
+        assert!(flags.data.flush && flags.switches.quiet && flags.engine.no_pin);
+        let flags = fill("-h x --keys 7 -s -v --password-file f --ask-password").unwrap();
+        assert!(flags.engine.serial && flags.switches.verbose && flags.server.ask_password);
+    }
+
+    #[test]
+    fn a_password_shows_itself_nowhere() {
+        let flags = fill("-h x -a hunter2 -d 1").unwrap();
+        assert!(!format!("{flags:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn negative_numbers_are_values_not_flags() {
+        assert_eq!(
+            fill("-h x -n -1").unwrap().engine.connections.as_deref(),
+            Some("-1")
+        );
+        assert_eq!(
+            fill("-h x -d -1gb").unwrap().data.data.as_deref(),
+            Some("-1gb")
+        );
+    }
+
+    #[test]
+    fn help_and_version_are_no_errors() {
+        assert!(shown("redis-client --version").starts_with("redis-client "));
+        assert!(shown("redis-client --help").contains("fill"));
+        let help = shown("redis-client fill --help");
+        for text in [
+            "-h, --host",
+            "--key-size",
+            "1 to 65536",
+            "1 to 524288",
+            "1 to 100000",
+            "1 to 1024",
+            "session-cache",
+            "REDIS_CLIENT_FILL_CHUNK_KB",
+            "REDISCLI_AUTH",
+            "Examples:",
+            "Precedence:",
+            "Exit status:",
+            "Recommended settings:",
+            "Output and guards:",
+        ] {
+            assert!(help.contains(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn without_a_command_the_usage_is_shown() {
+        let message = refusal("redis-client");
+        assert!(
+            message.contains("command is missing") && message.contains("usage:"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! The texts around the list of flags in `--help`. Text only; tests hold its figures to the code.
+
+/// Usage of the program.
+pub(crate) const TOP_USAGE: &str = "redis-client fill -h HOST [-d AMOUNT | --keys N] [OPTIONS]";
+
+/// What is shown where no command is given.
+pub(crate) const SHORT_USAGE: &str = "\
+usage: redis-client fill -h HOST [-d AMOUNT | --keys N] [OPTIONS]
+       redis-client fill --help    every option, presets, examples
+       redis-client --version";
+
+/// Below the list of commands.
+pub(crate) const TOP_AFTER: &str = "\
+Example: redis-client fill -h localhost -d 1    (1 GiB of keys and values)
+All options: redis-client fill --help";
+
+/// Usage of `fill`.
+pub(crate) const FILL_USAGE: &str = "\
+redis-client fill -h HOST -d AMOUNT [OPTIONS]    fill up to an amount of bytes
+       redis-client fill -h HOST --keys N [OPTIONS]     fill an exact number of keys
+       redis-client fill -h HOST -f                     only empty the database";
+
+/// Below the list of flags of `fill`.
+pub(crate) const FILL_AFTER: &str = "\
+Presets:               key size  value size  depth  connections
+  fast                     1024        4096   2000            8   most bytes per second
+  balanced                  512        2048   1000            4   speed and memory in balance
+  memory-efficient          128         512   1000            2   small keys and values
+  session-cache              64         256   5000            4   like a store of sessions
+  object-cache              256        8192   1000            4   like a store of objects
+
+Precedence:
+  explicit flag > --preset > REDIS_CLIENT_FILL_CHUNK_KB > default. The variable sets the
+  pipeline depth alone: KB * 1024 / (key size + value size + 60), at least 1, at most
+  100000; it is 8192 where it is not set. --dry-run shows where each setting came from.
+
+Passwords:
+  -a, --password-file, --ask-password (one of these), else REDISCLI_AUTH.
+
+Examples:
+  redis-client fill -h localhost -d 1                        1 GiB: 1,048,576 keys of 512 + 512
+  redis-client fill -h localhost -f -d 5                     empty the database, then 5 GiB
+  redis-client fill -h localhost -d 1 --key-size 64 --value-size 128      5,592,406 small keys
+  redis-client fill -h localhost -d 500mb --value-size 65536              large values
+  redis-client fill -h localhost -d 10 --preset fast -n 16   a preset, with more connections
+  redis-client fill -h localhost --keys 1000000 --db 3       exactly a million keys
+  redis-client fill -h localhost --keys 1000 --start-key 1000000          a thousand more
+  redis-client fill -h localhost -d 1 --output json -q | jq .verdict      for scripts
+
+Recommended settings:
+  - The defaults keep a server busy that does not use I/O threads: start with these.
+  - Take key and value sizes from what you want to imitate; both change the speed.
+  - Depth: 2000 to 5000 on a fast network; 500 to 1000 where the server is short of memory
+    or shared, since a batch occupies it while it lasts.
+  - Connections: 2 to 4; 8 to 16 for a server with I/O threads, or over a long distance.
+  - Do not use -n, -s, -u as in redis-cli: here these are connections, serial and user; a
+    database is --db, sockets and URIs are not supported.
+
+Exit status:
+  0    complete: every planned key was seen on the server
+  1    incomplete: the report and standard error say why; the same command without -f goes on
+  2    wrong usage, or a plan that cannot work; nothing was changed
+  3    the server cannot be reached, or refuses the login; nothing was changed
+  130  interrupted by SIGINT (Ctrl-C), 143 by SIGTERM; the report is printed all the same";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preset::PRESETS;
+
+    #[test]
+    fn the_table_of_presets_is_the_code_s() {
+        for preset in PRESETS {
+            let row = FILL_AFTER
+                .lines()
+                .find(|line| line.split_whitespace().next() == Some(preset.name))
+                .unwrap_or_else(|| panic!("{}", preset.name));
+            let figures: Vec<u64> = row
+                .split_whitespace()
+                .skip(1)
+                .map_while(|word| word.parse().ok())
+                .collect();
+            let expected = [
+                preset.key_size as u64,
+                preset.value_size as u64,
+                preset.pipeline_depth,
+                preset.connections as u64,
+            ];
+            assert_eq!(figures, expected, "{row}");
+        }
+    }
+}

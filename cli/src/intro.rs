@@ -1,0 +1,287 @@
+//! What is said before a fill starts: what will be sent where, how, and what it will need.
+//! Pure text; nothing is decided here.
+
+use engine::control::ServerFacts;
+use engine::lane::Replies;
+use engine::plan::ReactorChoice;
+use engine::{Plan, PlanOptions, Target};
+
+use crate::figures;
+
+/// Longest part of a key that is shown.
+const KEY_SHOWN_BYTES: usize = 32;
+
+/// What a fill will do.
+pub(crate) fn of_fill(plan: &Plan, target: &Target, facts: &ServerFacts) -> Vec<String> {
+    vec![
+        format!("filling {} with {}", server(target, facts), contents(plan)),
+        means(plan),
+        memory(plan, facts),
+    ]
+}
+
+/// What `-f` will do.
+pub(crate) fn of_flush(target: &Target, facts: &ServerFacts) -> String {
+    let keys = figures::counted(facts.keys, "key");
+    format!("emptying {}, which holds {keys}", server(target, facts))
+}
+
+/// Details for `-v`.
+pub(crate) fn details(plan: &Plan, target: &Target) -> Vec<String> {
+    let addresses: Vec<_> = target.addresses().iter().map(ToString::to_string).collect();
+    let cores: Vec<_> = plan
+        .reactor_cores
+        .iter()
+        .map(|core| core.map_or_else(|| "any".to_owned(), |core| core.to_string()))
+        .collect();
+    vec![
+        format!("addresses: {}", addresses.join(", ")),
+        format!(
+            "reactors on cores: {}; {} per reactor of {} commands, {}{}",
+            cores.join(", "),
+            figures::counted(plan.blocks_per_reactor as u64, "block"),
+            figures::count(plan.segment.frames() as u64),
+            figures::bytes(plan.segment.block_bytes() as u64),
+            if plan.registers_blocks {
+                ", registered"
+            } else {
+                ""
+            },
+        ),
+        format!(
+            "at most {} between acknowledgements",
+            figures::counted(plan.batch_frames, "command")
+        ),
+        format!(
+            "keys from {} to {}",
+            key_shown(plan, 0),
+            key_shown(plan, plan.keys() - 1)
+        ),
+    ]
+}
+
+/// Where the plan holds less than was asked for, because more would lie idle.
+pub(crate) fn trimmed(plan: &Plan, options: &PlanOptions) -> Vec<String> {
+    let mut notes = Vec::new();
+    if plan.connections < options.connections {
+        notes.push(format!(
+            "-n {}: {} will do, one per key",
+            options.connections,
+            figures::counted(plan.connections as u64, "connection")
+        ));
+    }
+    let reactors = match &options.reactors {
+        ReactorChoice::Count(count) => *count,
+        ReactorChoice::Cores(cores) => cores.len(),
+        ReactorChoice::Auto | ReactorChoice::EveryCore => 0,
+    };
+    if plan.reactor_cores.len() < reactors {
+        notes.push(format!(
+            "--reactors: {} of {reactors} will do, one per connection; for more, raise -n",
+            plan.reactor_cores.len()
+        ));
+    }
+    notes
+}
+
+/// What it means that the first and the last planned key exist.
+pub(crate) fn overwriting(plan: &Plan) -> String {
+    let next = plan.sequence().at(plan.keys() - 1).checked_add(1);
+    let more = next
+        .map(|next| format!("; to add keys: --start-key {next}"))
+        .unwrap_or_default();
+    format!(
+        "the first and the last planned key exist already: these keys will be overwritten, not \
+         added to{more}; for a clean start: -f"
+    )
+}
+
+/// The key of the `position`-th planned index, its beginning.
+pub(crate) fn key_shown(plan: &Plan, position: u64) -> String {
+    let mut key = vec![0; plan.keyspace().key_size()];
+    plan.keyspace()
+        .render(plan.sequence().at(position), &mut key);
+    if key.len() <= KEY_SHOWN_BYTES {
+        return key.escape_ascii().to_string();
+    }
+    format!("{}...", key[..KEY_SHOWN_BYTES].escape_ascii())
+}
+
+/// Threads, connections and the like.
+pub(crate) fn means(plan: &Plan) -> String {
+    format!(
+        "{}, {}, pipeline depth {}, driver {}, send {}, {}",
+        figures::counted(plan.connections as u64, "connection"),
+        figures::counted(plan.reactor_cores.len() as u64, "reactor"),
+        figures::count(plan.pipeline_depth),
+        plan.driver.name(),
+        plan.send.name(),
+        match plan.replies {
+            Replies::Fenced => "fenced replies",
+            Replies::Each => "each reply read",
+        }
+    )
+}
+
+/// Keys and bytes.
+pub(crate) fn contents(plan: &Plan) -> String {
+    format!(
+        "{} of {} + {} bytes: {}",
+        figures::counted(plan.keys(), "key"),
+        plan.keyspace().key_size(),
+        plan.values().value_size(),
+        figures::bytes(plan.payload_bytes())
+    )
+}
+
+fn server(target: &Target, facts: &ServerFacts) -> String {
+    let address = facts.address.to_string();
+    let resolved = if target.to_string() == address {
+        String::new()
+    } else {
+        format!("{address}, ")
+    };
+    format!(
+        "{target} ({resolved}{}, database {})",
+        facts.software, target.db
+    )
+}
+
+fn memory(plan: &Plan, facts: &ServerFacts) -> String {
+    let mut text = format!(
+        "server memory: about {} expected",
+        figures::bytes(plan.footprint_bytes())
+    );
+    if let Some(used) = facts.used_memory {
+        text += &format!(", {} in use now", figures::bytes(used));
+    }
+    let policy = facts
+        .maxmemory_policy
+        .as_deref()
+        .unwrap_or("policy unknown");
+    match (facts.maxmemory, facts.total_system_memory) {
+        (Some(0), Some(total)) => {
+            text += &format!(", no maxmemory, {} in the machine", figures::bytes(total));
+        }
+        (Some(0), None) => text += ", no maxmemory",
+        (Some(max), _) => text += &format!(", maxmemory {} ({policy})", figures::bytes(max)),
+        (None, _) => {}
+    }
+    text
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use engine::Machine;
+    use engine::target::Login;
+
+    use super::*;
+    use crate::flags::tests::fill;
+    use crate::settings::{Environment, Settings};
+
+    pub(crate) fn target() -> Target {
+        Target::resolve("127.0.0.1", 6379, 0, Login::default()).unwrap()
+    }
+
+    pub(crate) fn plan(line: &str) -> (Plan, Settings) {
+        let flags = fill(&format!("-h 127.0.0.1 {line}")).unwrap();
+        let settings = Settings::resolve(&flags, &Environment::default()).unwrap();
+        let machine = Machine {
+            cores: vec![0, 1],
+            io_uring: Ok(()),
+            server_is_local: true,
+        };
+        (
+            Plan::new(settings.fill.as_ref().unwrap(), &machine).unwrap(),
+            settings,
+        )
+    }
+
+    fn facts() -> ServerFacts {
+        ServerFacts {
+            address: ([127, 0, 0, 1], 6379).into(),
+            software: "Redis 7.0.15".into(),
+            is_local: true,
+            keys: 1234,
+            used_memory: Some(1 << 20),
+            used_memory_at_start: None,
+            maxmemory: Some(0),
+            maxmemory_policy: Some("noeviction".into()),
+            total_system_memory: Some(16 << 30),
+        }
+    }
+
+    #[test]
+    fn the_intro_says_what_will_happen() {
+        let (plan, _) = plan("-d 1");
+        let lines = of_fill(&plan, &target(), &facts());
+        assert_eq!(
+            lines[0],
+            "filling 127.0.0.1:6379 (Redis 7.0.15, database 0) with 1,048,576 keys of 512 + 512 bytes: 1.00 GiB"
+        );
+        assert_eq!(
+            lines[1],
+            "2 connections, 1 reactor, pipeline depth 7,738, driver uring, send fixed, fenced replies"
+        );
+        assert!(
+            lines[2].starts_with("server memory: about 1."),
+            "{}",
+            lines[2]
+        );
+        assert!(lines[2].ends_with("1.00 MiB in use now, no maxmemory, 16.00 GiB in the machine"));
+    }
+
+    #[test]
+    fn a_limit_is_told_with_its_policy() {
+        let (plan, _) = plan("-d 1");
+        let facts = ServerFacts {
+            maxmemory: Some(2 << 30),
+            ..facts()
+        };
+        assert!(memory(&plan, &facts).ends_with("maxmemory 2.00 GiB (noeviction)"));
+    }
+
+    #[test]
+    fn a_name_is_told_with_the_address_that_answered() {
+        let target = Target::resolve("localhost", 6379, 2, Login::default()).unwrap();
+        assert_eq!(
+            of_flush(&target, &facts()),
+            "emptying localhost:6379 (127.0.0.1:6379, Redis 7.0.15, database 2), which holds 1,234 keys"
+        );
+    }
+
+    #[test]
+    fn overwriting_names_the_next_free_key() {
+        let (plan, _) = plan("--keys 1000 --start-key 500");
+        assert!(
+            overwriting(&plan).contains("--start-key 1500"),
+            "{}",
+            overwriting(&plan)
+        );
+    }
+
+    #[test]
+    fn what_would_lie_idle_is_said() {
+        let (plan, settings) = plan("--keys 2 -n 8 --reactors 2");
+        let notes = trimmed(&plan, settings.fill.as_ref().unwrap());
+        assert_eq!(notes, ["-n 8: 2 connections will do, one per key"]);
+        let (plan, settings) = self::plan("--keys 9 -n 1 --reactors 2");
+        let notes = trimmed(&plan, settings.fill.as_ref().unwrap());
+        assert!(
+            notes[0].contains("1 of 2 will do") && notes[0].contains("-n"),
+            "{notes:?}"
+        );
+    }
+
+    #[test]
+    fn keys_are_shown_shortened_and_printable() {
+        let (plan, _) = plan("--keys 10");
+        assert_eq!(key_shown(&plan, 9), "key:000000000009xxxxxxxxxxxxxxxx...");
+        let (plan, _) = self::plan("--keys 10 --key-size 2");
+        assert_eq!(
+            key_shown(&plan, 1).len(),
+            key_shown(&plan, 1).chars().count()
+        );
+        assert!(details(&plan, &target())[0].contains("127.0.0.1:6379"));
+    }
+}

@@ -1,0 +1,245 @@
+//! What goes to standard output: the report as text or as one JSON object. Owns the wording of
+//! the text; the JSON is the engine's [`Report`] as it is.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use engine::Report;
+use engine::report::{Bottleneck, LatencySummary, NodeReport, Verdict};
+use serde_json::json;
+
+use crate::exit::Failure;
+use crate::figures::{self, count};
+use crate::settings::Format;
+use crate::signals;
+
+/// Prints to standard output. That nobody reads it is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::broken(format!(
+            "cannot write to standard output: {error}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The report of a fill.
+pub(crate) fn report(report: &Report, format: Format) -> Result<String, Failure> {
+    match format {
+        Format::Text => Ok(text(report)),
+        Format::Json => serde_json::to_string(report)
+            .map(|json| json + "\n")
+            .map_err(|error| Failure::broken(format!("cannot write the report as JSON: {error}"))),
+    }
+}
+
+/// The report of `-f` alone.
+pub(crate) fn flushed(keys: u64, format: Format) -> String {
+    match format {
+        Format::Text => flushed_in_words(keys) + "\n",
+        Format::Json => {
+            format!(
+                "{}\n",
+                json!({"schema": engine::report::SCHEMA, "flushed": keys})
+            )
+        }
+    }
+}
+
+/// How many keys a flush removed.
+pub(crate) fn flushed_in_words(keys: u64) -> String {
+    format!("flushed {}", figures::counted(keys, "key"))
+}
+
+/// Why a fill is not complete, and what to do about it.
+pub(crate) fn advice(report: &Report, flushed: bool) -> String {
+    let again = if flushed {
+        "the same command without -f"
+    } else {
+        "the same command again"
+    };
+    let cure = format!("{again} writes the missing keys (SET is idempotent)");
+    let reason = report
+        .reason
+        .as_deref()
+        .map(|reason| reason.trim_end_matches('.'));
+    match (report.interrupted_by, reason) {
+        (Some(_), Some(reason)) => format!("{reason}; {cure}"),
+        (Some(signal), None) => format!("interrupted by {}; {cure}", signals::name(signal)),
+        (None, reason) => {
+            let reason = reason.unwrap_or("keys are missing");
+            format!("incomplete: {reason}; once the cause is removed, {cure}")
+        }
+    }
+}
+
+/// The text form: the verdict first, then figures that a person compares.
+fn text(report: &Report) -> String {
+    let mut lines = vec![verdict(report), String::new()];
+    let mut line = |name: &str, fact: String| lines.push(format!("{name:<9} {fact}"));
+    line("keys", keys(report));
+    line(
+        "data",
+        format!(
+            "{} of keys and values, {} on the wire",
+            figures::bytes(report.bytes.payload),
+            figures::bytes(report.bytes.wire)
+        ),
+    );
+    line(
+        "time",
+        format!(
+            "{} to fill, {} to check",
+            figures::seconds(report.seconds.fill),
+            figures::seconds(report.seconds.audit)
+        ),
+    );
+    line("rate", rate(report));
+    if let Some(latency) = &report.ack_latency_us {
+        line(
+            "latency",
+            format!("{} per acknowledgement", latency_in_words(latency)),
+        );
+    }
+    if let Some(latency) = &report.command_latency_us {
+        line("", format!("{} per command", latency_in_words(latency)));
+    }
+    line("client", client(report));
+    for node in &report.nodes {
+        line("server", server(node));
+    }
+    if !report.refused.is_empty() {
+        line("refused", refused(&report.refused));
+    }
+    if report.reconnects + report.rounds > 0 {
+        let rounds = figures::counted(report.rounds, "round");
+        line(
+            "mended",
+            format!(
+                "{} connections made again, {rounds} over missing keys",
+                count(report.reconnects)
+            ),
+        );
+    }
+    line("limit", bottleneck(report.bottleneck).to_owned());
+    if let Some(reason) = &report.reason {
+        line("reason", reason.clone());
+    }
+    lines.join("\n") + "\n"
+}
+
+fn verdict(report: &Report) -> String {
+    let (planned, target) = (
+        figures::counted(report.keys.planned, "key"),
+        &report.plan.target,
+    );
+    match (report.verdict, report.keys.present) {
+        (Verdict::Complete, _) => format!("complete: all {planned} are on {target}"),
+        (Verdict::Incomplete, Some(present)) => {
+            format!(
+                "incomplete: {} of {planned} are on {target}",
+                count(present)
+            )
+        }
+        (Verdict::Incomplete, None) => format!(
+            "incomplete: {} of {planned} were acknowledged by {target}, and not looked for",
+            count(report.keys.acked)
+        ),
+    }
+}
+
+fn keys(report: &Report) -> String {
+    let keys = &report.keys;
+    let known = |number: Option<u64>| number.map_or_else(|| "unknown".to_owned(), count);
+    let mut text = format!(
+        "{} planned, {} present, {} created, {} existed",
+        count(keys.planned),
+        known(keys.present),
+        known(keys.created),
+        known(keys.existed)
+    );
+    if keys.resent > 0 {
+        text += &format!(", {} sent again", count(keys.resent));
+    }
+    text
+}
+
+fn rate(report: &Report) -> String {
+    let mib = f64::from(1 << 20);
+    let rates = &report.rates;
+    format!(
+        "{} keys/s, {} of keys and values, {} on the wire",
+        figures::per_second(rates.keys_per_second),
+        figures::megabytes_per_second(rates.payload_mib_per_second * mib),
+        figures::megabytes_per_second(rates.wire_mib_per_second * mib)
+    )
+}
+
+fn latency_in_words(latency: &LatencySummary) -> String {
+    let mut text = format!("mean {}", figures::microseconds(latency.mean));
+    for (name, value) in [
+        ("p50", latency.p50),
+        ("p95", latency.p95),
+        ("p99", latency.p99),
+        ("max", latency.max),
+    ] {
+        if let Some(value) = value {
+            text += &format!(", {name} {}", figures::microseconds(value as f64));
+        }
+    }
+    text
+}
+
+fn client(report: &Report) -> String {
+    let client = &report.client;
+    let mut text = format!(
+        "CPU {:.2} s user, {:.2} s system",
+        client.cpu_user_seconds, client.cpu_system_seconds
+    );
+    if let Some(per_gib) = client.cpu_seconds_per_gib {
+        text += &format!(" ({per_gib:.2} s per GiB)");
+    }
+    text + &format!(", peak memory {}", figures::bytes(client.peak_rss_bytes))
+}
+
+fn server(node: &NodeReport) -> String {
+    let mut text = node.address.clone();
+    if let Some(percent) = node.server_cpu_percent {
+        text += &format!(", CPU {percent:.0} %");
+    }
+    if let (Some(before), Some(after)) = (node.used_memory_before, node.used_memory_after) {
+        text += &format!(
+            ", memory {} before, {} after",
+            figures::bytes(before),
+            figures::bytes(after)
+        );
+    }
+    text
+}
+
+fn refused(classes: &BTreeMap<String, u64>) -> String {
+    let classes: Vec<_> = classes
+        .iter()
+        .map(|(class, number)| format!("{} {class}", count(*number)))
+        .collect();
+    classes.join(", ")
+}
+
+fn bottleneck(bottleneck: Bottleneck) -> &'static str {
+    match bottleneck {
+        Bottleneck::Server => "server: its CPU was busy",
+        Bottleneck::Client => "client: its CPU was busy; more reactors may help (--reactors, -n)",
+        Bottleneck::Network => "network: bytes waited while server and client were idle",
+        Bottleneck::Memory => "memory of the server",
+        Bottleneck::Balanced => "balanced: server and client were both busy",
+        Bottleneck::Unknown => "unknown: the fill was too short to tell, or INFO is not allowed",
+    }
+}
+
+#[cfg(test)]
+#[path = "output_tests.rs"]
+mod tests;

@@ -1,0 +1,262 @@
+//! How far a fill is, told while it runs: a bar on a terminal, else a line every few seconds,
+//! always on standard error. Reckons speed and time left from the engine's counts; decides
+//! nothing about the fill.
+
+use std::collections::VecDeque;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use engine::run::{Event, Progress};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::console::Console;
+use crate::figures;
+
+/// Time between two lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(3);
+/// Speed is that of the last so many seconds.
+const PACE_WINDOW: Duration = Duration::from_secs(5);
+/// Frames per second of the bar.
+const BAR_HZ: u8 = 8;
+
+/// Where progress is shown.
+#[derive(Debug)]
+pub(crate) struct Display {
+    console: Console,
+    form: Form,
+    pace: Pace,
+}
+
+#[derive(Debug)]
+enum Form {
+    Bar(ProgressBar),
+    Lines { next: Duration },
+    Hidden,
+}
+
+impl Display {
+    /// A bar where standard error is a terminal, else lines; nothing unless `shown`.
+    pub(crate) fn new(console: Console, shown: bool, payload_bytes: u64) -> Self {
+        let form = if !shown {
+            Form::Hidden
+        } else if std::io::stderr().is_terminal() {
+            Form::Bar(bar(payload_bytes))
+        } else {
+            Form::Lines { next: LINE_EVERY }
+        };
+        Self {
+            console,
+            form,
+            pace: Pace::default(),
+        }
+    }
+
+    /// Shows what the engine tells.
+    pub(crate) fn observe(&mut self, event: Event) {
+        match event {
+            Event::Progress(progress) => self.show(&progress),
+            Event::Notice(text) => self.note(&text),
+        }
+    }
+
+    /// Shows a line without disturbing the bar.
+    pub(crate) fn note(&self, text: &str) {
+        match &self.form {
+            Form::Bar(bar) => bar.suspend(|| self.console.note(text)),
+            Form::Lines { .. } | Form::Hidden => self.console.note(text),
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn close(self) {
+        if let Form::Bar(bar) = self.form {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn show(&mut self, progress: &Progress) {
+        self.pace.record(progress);
+        let facts = || facts(progress, &self.pace);
+        match &mut self.form {
+            Form::Bar(bar) => {
+                bar.set_position(progress.payload_bytes_acked);
+                bar.set_message(facts());
+            }
+            Form::Lines { next } if progress.elapsed >= *next => {
+                *next = progress.elapsed + LINE_EVERY;
+                self.console
+                    .say(&format!("{:3.0} %  {}", percent(progress), facts()));
+            }
+            Form::Lines { .. } | Form::Hidden => {}
+        }
+    }
+}
+
+fn bar(payload_bytes: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{percent:>3} % [{bar:24}] {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+    ProgressBar::with_draw_target(
+        Some(payload_bytes),
+        ProgressDrawTarget::stderr_with_hz(BAR_HZ),
+    )
+    .with_style(style)
+}
+
+/// The facts of bar and line alike.
+fn facts(progress: &Progress, pace: &Pace) -> String {
+    let mut facts = format!(
+        "{} of {}, {} keys/s, {}",
+        figures::bytes(progress.payload_bytes_acked),
+        figures::bytes(progress.payload_bytes_planned),
+        figures::per_second(pace.keys_per_second()),
+        figures::megabytes_per_second(pace.bytes_per_second()),
+    );
+    let left = progress
+        .payload_bytes_planned
+        .saturating_sub(progress.payload_bytes_acked);
+    if let Some(left) = pace.time_for(left) {
+        facts += &format!(", ETA {}", figures::eta(left));
+    }
+    if let Some(percent) = progress.server_cpu_percent {
+        facts += &format!(", server CPU {percent:.0} %");
+    }
+    facts
+}
+
+fn percent(progress: &Progress) -> f64 {
+    let planned = progress.payload_bytes_planned.max(1);
+    // Rounded down: 100 % is said when all is there.
+    (progress.payload_bytes_acked as f64 / planned as f64 * 100.0).floor()
+}
+
+/// The speed of late: from the oldest sample in the window to the newest.
+#[derive(Debug, Default)]
+struct Pace {
+    samples: VecDeque<Sample>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sample {
+    elapsed: Duration,
+    keys: u64,
+    bytes: u64,
+}
+
+impl Pace {
+    fn record(&mut self, progress: &Progress) {
+        if self.samples.is_empty() {
+            self.samples.push_back(Sample::default());
+        }
+        self.samples.push_back(Sample {
+            elapsed: progress.elapsed,
+            keys: progress.keys_acked,
+            bytes: progress.payload_bytes_acked,
+        });
+        // The oldest sample stays at the edge of the window, or just outside.
+        while self
+            .samples
+            .get(1)
+            .is_some_and(|second| progress.elapsed.saturating_sub(second.elapsed) >= PACE_WINDOW)
+        {
+            self.samples.pop_front();
+        }
+    }
+
+    fn keys_per_second(&self) -> f64 {
+        self.per_second(|sample| sample.keys)
+    }
+
+    fn bytes_per_second(&self) -> f64 {
+        self.per_second(|sample| sample.bytes)
+    }
+
+    fn per_second(&self, count: impl Fn(&Sample) -> u64) -> f64 {
+        let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else {
+            return 0.0;
+        };
+        let seconds = last.elapsed.saturating_sub(first.elapsed).as_secs_f64();
+        let counted = count(last).saturating_sub(count(first));
+        if seconds > 0.0 {
+            counted as f64 / seconds
+        } else {
+            0.0
+        }
+    }
+
+    /// Time for so many bytes at this pace; `None` while nothing moves.
+    fn time_for(&self, bytes: u64) -> Option<Duration> {
+        let pace = self.bytes_per_second();
+        (pace > 0.0)
+            .then(|| Duration::try_from_secs_f64(bytes as f64 / pace).ok())
+            .flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(seconds: u64, keys_acked: u64) -> Progress {
+        Progress {
+            elapsed: Duration::from_secs(seconds),
+            keys_acked,
+            keys_planned: 1 << 20,
+            payload_bytes_acked: keys_acked << 10,
+            payload_bytes_planned: 1 << 30,
+            server_cpu_percent: None,
+            used_memory: None,
+        }
+    }
+
+    #[test]
+    fn facts_are_bytes_rates_time_left_and_server() {
+        let mut pace = Pace::default();
+        let progress = Progress {
+            server_cpu_percent: Some(96.6),
+            ..progress(2, 1 << 19)
+        };
+        pace.record(&progress);
+        assert_eq!(
+            facts(&progress, &pace),
+            "512.00 MiB of 1.00 GiB, 262,144 keys/s, 268.4 MB/s, ETA 2 s, server CPU 97 %"
+        );
+    }
+
+    #[test]
+    fn while_nothing_moves_no_time_left_is_promised() {
+        let mut pace = Pace::default();
+        pace.record(&progress(0, 0));
+        pace.record(&progress(4, 0));
+        assert_eq!(
+            facts(&progress(4, 0), &pace),
+            "0 B of 1.00 GiB, 0 keys/s, 0.0 MB/s"
+        );
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_last_seconds() {
+        let mut pace = Pace::default();
+        for seconds in 0..=20 {
+            pace.record(&progress(seconds, 1000 * seconds));
+        }
+        for seconds in 21..=30 {
+            pace.record(&progress(seconds, 20_000 + 10 * (seconds - 20)));
+        }
+        assert!((pace.keys_per_second() - 10.0).abs() < 1e-9);
+        assert!(pace.samples.len() < 10);
+    }
+
+    #[test]
+    fn all_but_all_is_not_100_percent() {
+        assert!((percent(&progress(1, (1 << 20) - 1)) - 99.0).abs() < 1e-9);
+        assert!((percent(&progress(1, 1 << 20)) - 100.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_template_of_the_bar_is_valid() {
+        let bar = bar(10);
+        bar.set_position(5);
+        assert_eq!(bar.length(), Some(10));
+    }
+}

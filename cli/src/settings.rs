@@ -1,0 +1,508 @@
+//! From flags, preset and environment to settings, each with its source. Owns the precedence
+//! (flag, preset, environment, default) and what goes with what; what the engine can do with the
+//! settings is decided by its `Plan`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use engine::plan::keyspace::{DEFAULT_PREFIX, KeyLayout};
+use engine::plan::options::{
+    CONNECTIONS_MAX, KEY_SIZE_MAX, PIPELINE_DEPTH_MAX, VALUE_SIZE_MAX, depth_of_chunk,
+};
+use engine::plan::{DriverChoice, ReactorChoice, RepliesChoice, SendChoice};
+use engine::{Amount, PlanOptions};
+use serde_json::Value;
+
+use crate::exit::Failure;
+use crate::flags::{DataFlags, EngineFlags, FillFlags};
+use crate::login::{AUTH_VARIABLE, LoginChoice};
+use crate::preset::{self, Preset};
+use crate::{habits, value};
+
+/// The variable that sets the pipeline depth where neither flag nor preset does.
+pub(crate) const CHUNK_VARIABLE: &str = "REDIS_CLIENT_FILL_CHUNK_KB";
+/// KiB per batch where the variable is not set.
+const CHUNK_KIB: u64 = 8192;
+/// Most KiB per batch: what 64 bits can count in bytes.
+const CHUNK_KIB_MAX: u64 = u64::MAX / 1024;
+const PORT: u16 = 6379;
+/// Databases are numbered by a C `int`.
+const DB_MAX: u64 = i32::MAX as u64;
+const KEY_SIZE: usize = 512;
+const VALUE_SIZE: usize = 512;
+const CONNECTIONS: usize = 2;
+
+/// The environment variables that the program reads.
+#[derive(Default)]
+pub(crate) struct Environment {
+    /// `REDIS_CLIENT_FILL_CHUNK_KB`.
+    pub(crate) chunk_kib: Option<OsString>,
+    /// `REDISCLI_AUTH`. Secret, hence no `Debug`.
+    pub(crate) auth: Option<OsString>,
+}
+
+impl Environment {
+    /// That of this process.
+    pub(crate) fn of_process() -> Self {
+        Self {
+            chunk_kib: std::env::var_os(CHUNK_VARIABLE),
+            auth: std::env::var_os(AUTH_VARIABLE),
+        }
+    }
+}
+
+/// Who decided a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A flag on the command line.
+    Flag,
+    /// `--preset`.
+    Preset,
+    /// An environment variable.
+    Environment,
+    /// Nobody.
+    Default,
+}
+
+impl Source {
+    /// The name in reports, which is a promise.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Preset => "preset",
+            Self::Environment => "env",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// One resolved setting.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    /// The flag's long name, without dashes.
+    pub(crate) name: &'static str,
+    /// What it is set to.
+    pub(crate) value: Value,
+    /// Who decided.
+    pub(crate) source: Source,
+}
+
+/// Every resolved setting, in the order of `--help`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ledger(Vec<Setting>);
+
+impl Ledger {
+    /// All settings.
+    pub(crate) fn settings(&self) -> &[Setting] {
+        &self.0
+    }
+
+    /// Name to source, for the report.
+    pub(crate) fn sources(&self) -> BTreeMap<String, String> {
+        self.0
+            .iter()
+            .map(|setting| (setting.name.to_owned(), setting.source.name().to_owned()))
+            .collect()
+    }
+
+    fn enter(&mut self, name: &'static str, value: impl Into<Value>, source: Source) {
+        self.0.push(Setting {
+            name,
+            value: value.into(),
+            source,
+        });
+    }
+
+    /// Enters a setting that is decided by a flag, a preset or its default, in this order.
+    fn decide<T: Clone + Into<Value>>(
+        &mut self,
+        name: &'static str,
+        flag: Option<T>,
+        preset: Option<T>,
+        default: T,
+    ) -> T {
+        let (value, source) = match (flag, preset) {
+            (Some(value), _) => (value, Source::Flag),
+            (None, Some(value)) => (value, Source::Preset),
+            (None, None) => (default, Source::Default),
+        };
+        self.enter(name, value.clone(), source);
+        value
+    }
+
+    /// Enters a setting that is one of a few names.
+    fn decide_name<T: Clone>(
+        &mut self,
+        name: &'static str,
+        given: Option<&str>,
+        known: &[(&str, T)],
+    ) -> Result<T, Failure> {
+        let flag = format!("--{name}");
+        let chosen = given
+            .map(|given| value::one_of(&flag, given, known))
+            .transpose()?;
+        let source = if chosen.is_some() {
+            Source::Flag
+        } else {
+            Source::Default
+        };
+        self.enter(name, given.unwrap_or(known[0].0), source);
+        Ok(chosen.unwrap_or_else(|| known[0].1.clone()))
+    }
+}
+
+/// How the result is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// What the command line asks for, checked as far as that is possible without a server.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Server.
+    pub(crate) host: String,
+    /// Its port.
+    pub(crate) port: u16,
+    /// Database.
+    pub(crate) db: u32,
+    /// Who logs in.
+    pub(crate) login: LoginChoice,
+    /// Whether to empty the database first.
+    pub(crate) flush: bool,
+    /// What to fill; `None` for `-f` alone.
+    pub(crate) fill: Option<PlanOptions>,
+    /// How to tell the result.
+    pub(crate) format: Format,
+    /// Where each of these came from.
+    pub(crate) ledger: Ledger,
+    /// What the user should know, one line each.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Resolves flags in an environment. Reads a password file; contacts nobody.
+    pub(crate) fn resolve(flags: &FillFlags, environment: &Environment) -> Result<Self, Failure> {
+        let mut ledger = Ledger::default();
+        let server = &flags.server;
+        let host = server.host.as_deref().ok_or_else(|| {
+            Failure::usage(
+                "-h is missing: name the server to fill, as in redis-client fill -h localhost -d 1",
+            )
+        })?;
+        let host = ledger.decide("host", Some(value::host(host)?), None, String::new());
+        let port = number(server.port.as_deref(), "-p", 1, u64::from(u16::MAX), "")?;
+        let port = ledger.decide("port", port, None, PORT);
+        let login = LoginChoice::resolve(server, environment)?;
+        if let Some(username) = &server.username {
+            ledger.enter("username", username.as_str(), Source::Flag);
+        }
+        if let Some(password) = login.password_in_words() {
+            ledger.enter("password", password, login.source);
+        }
+        let db = number(server.db.as_deref(), "--db", 0, DB_MAX, "")?;
+        let db = ledger.decide("db", db, None, 0);
+        let mut warnings = login.warnings.clone();
+        let amount = amount(&flags.data, &mut ledger)?;
+        let flush = flags.data.flush;
+        ledger.decide("flush", flush.then_some(true), None, false);
+        let fill = match amount {
+            Some(amount) => Some(plan_options(
+                amount,
+                flags,
+                environment,
+                &mut ledger,
+                &mut warnings,
+            )?),
+            None if flush => {
+                refuse_idle_flags(flags)?;
+                None
+            }
+            None => {
+                return Err(Failure::usage(
+                    "nothing to do: give -d or --keys, or -f alone to flush",
+                ));
+            }
+        };
+        let format = ledger.decide_name(
+            "output",
+            flags.switches.output.as_deref(),
+            &[("text", Format::Text), ("json", Format::Json)],
+        )?;
+        Ok(Self {
+            host,
+            port,
+            db,
+            login,
+            flush,
+            fill,
+            format,
+            ledger,
+            warnings,
+        })
+    }
+}
+
+/// A number behind a flag, where the flag is given.
+fn number<T: TryFrom<u64>>(
+    given: Option<&str>,
+    flag: &str,
+    min: u64,
+    max: u64,
+    unit: &str,
+) -> Result<Option<T>, Failure> {
+    let Some(given) = given else { return Ok(None) };
+    let number = value::whole(flag, given, min..=max, unit)?;
+    T::try_from(number)
+        .map(Some)
+        .map_err(|_| Failure::usage(format!("{flag} {given} is too large for this machine")))
+}
+
+/// `-d` or `--keys`.
+fn amount(data: &DataFlags, ledger: &mut Ledger) -> Result<Option<Amount>, Failure> {
+    match (&data.data, &data.keys) {
+        (Some(_), Some(_)) => Err(Failure::usage(
+            "-d and --keys both say how much to fill: keep one of them",
+        )),
+        (Some(given), None) => {
+            let amount = value::amount(given)?;
+            ledger.enter("data", given.as_str(), Source::Flag);
+            Ok(Some(amount))
+        }
+        (None, Some(given)) => {
+            let keys = value::whole("--keys", given, 1..=u64::MAX - 1, "keys")?;
+            ledger.enter("keys", keys, Source::Flag);
+            Ok(Some(Amount::Keys(keys)))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// The engine's options.
+fn plan_options(
+    amount: Amount,
+    flags: &FillFlags,
+    environment: &Environment,
+    ledger: &mut Ledger,
+    warnings: &mut Vec<String>,
+) -> Result<PlanOptions, Failure> {
+    let (data, engine) = (&flags.data, &flags.engine);
+    let preset = engine.preset.as_deref().map(preset::named).transpose()?;
+    if let Some(preset) = preset {
+        ledger.enter("preset", preset.name, Source::Flag);
+    }
+    let bytes = |given: &Option<String>, flag, max| {
+        number::<usize>(given.as_deref(), flag, 1, max as u64, "bytes")
+    };
+    let key_size = bytes(&data.key_size, "--key-size", KEY_SIZE_MAX)?;
+    let key_size = ledger.decide("key-size", key_size, preset.map(|p| p.key_size), KEY_SIZE);
+    let value_size = bytes(&data.value_size, "--value-size", VALUE_SIZE_MAX)?;
+    let value_size = ledger.decide(
+        "value-size",
+        value_size,
+        preset.map(|p| p.value_size),
+        VALUE_SIZE,
+    );
+    let start_key = number(data.start_key.as_deref(), "--start-key", 0, u64::MAX, "")?;
+    let seed = number(data.seed.as_deref(), "--seed", 0, u64::MAX, "")?;
+    let layouts = [("plain", KeyLayout::Plain), ("slotted", KeyLayout::Slotted)];
+    let prefix_shown = data.key_prefix.clone();
+    ledger.decide("key-prefix", prefix_shown, None, DEFAULT_PREFIX.to_owned());
+    let start_key = ledger.decide("start-key", start_key, None, 0);
+    let seed = ledger.decide("seed", seed, None, 0);
+    let key_layout = ledger.decide_name("key-layout", data.key_layout.as_deref(), &layouts)?;
+    let (connections, reactors) = connections_and_reactors(engine, preset, ledger)?;
+    let pipeline_depth = {
+        let batch = Batch {
+            preset,
+            key_size,
+            value_size,
+        };
+        pipeline_depth(engine, &batch, environment, ledger, warnings)?
+    };
+    let replies = ledger.decide_name("replies", engine.replies.as_deref(), REPLIES)?;
+    let driver = ledger.decide_name("driver", engine.driver.as_deref(), DRIVERS)?;
+    let send = ledger.decide_name("send", engine.send.as_deref(), SENDS)?;
+    let pin = ledger.decide("pin", engine.no_pin.then_some(false), None, true);
+    Ok(PlanOptions {
+        amount,
+        key_size,
+        value_size,
+        pipeline_depth,
+        connections,
+        key_prefix: data.key_prefix.clone(),
+        start_key,
+        seed,
+        key_layout,
+        replies,
+        driver,
+        send,
+        reactors,
+        pin,
+    })
+}
+
+/// Names of `--replies`, the default first.
+const REPLIES: &[(&str, RepliesChoice)] = &[
+    ("auto", RepliesChoice::Auto),
+    ("fenced", RepliesChoice::Fenced),
+    ("each", RepliesChoice::Each),
+];
+/// Names of `--driver`, the default first.
+const DRIVERS: &[(&str, DriverChoice)] = &[
+    ("auto", DriverChoice::Auto),
+    ("uring", DriverChoice::Uring),
+    ("tokio-uring", DriverChoice::TokioUring),
+    ("socket", DriverChoice::Socket),
+];
+/// Names of `--send`, the default first.
+const SENDS: &[(&str, SendChoice)] = &[
+    ("auto", SendChoice::Auto),
+    ("zc", SendChoice::Zc),
+    ("fixed", SendChoice::Fixed),
+    ("copy", SendChoice::Copy),
+];
+
+/// `-n`, `-s`, `--reactors` and `--no-pin`, which have to agree.
+fn connections_and_reactors(
+    engine: &EngineFlags,
+    preset: Option<&Preset>,
+    ledger: &mut Ledger,
+) -> Result<(usize, ReactorChoice), Failure> {
+    let connections = engine
+        .connections
+        .as_deref()
+        .map(|given| {
+            number::<usize>(Some(given), "-n", 1, CONNECTIONS_MAX as u64, "connections").map_err(
+                |mut failure| {
+                    failure.message += habits::of_connections(given).unwrap_or_default();
+                    failure
+                },
+            )
+        })
+        .transpose()?
+        .flatten();
+    let reactors = engine
+        .reactors
+        .as_deref()
+        .map(value::reactors)
+        .transpose()?;
+    if engine.no_pin && matches!(reactors, Some(ReactorChoice::Cores(_))) {
+        return Err(Failure::usage(
+            "--no-pin contradicts --reactors cores=..., which pins: drop one of them, or give \
+             --reactors a number",
+        ));
+    }
+    let shown = engine.reactors.as_deref();
+    if !engine.serial {
+        let of_preset = preset.map(|preset| preset.connections);
+        let connections = ledger.decide("connections", connections, of_preset, CONNECTIONS);
+        ledger.decide("reactors", shown, None, "auto");
+        return Ok((connections, reactors.unwrap_or(ReactorChoice::Auto)));
+    }
+    if let Some(connections) = connections.filter(|connections| *connections != 1) {
+        return Err(Failure::usage(format!(
+            "-s means one connection, but -n {connections} is given: drop one of them"
+        )));
+    }
+    let one = match &reactors {
+        None | Some(ReactorChoice::Count(1)) => true,
+        Some(ReactorChoice::Cores(cores)) => cores.len() == 1,
+        Some(_) => false,
+    };
+    if !one {
+        return Err(Failure::usage(format!(
+            "-s means one reactor, but --reactors {} is given: drop one of them",
+            shown.unwrap_or_default()
+        )));
+    }
+    ledger.enter("serial", true, Source::Flag);
+    ledger.enter("connections", 1, Source::Flag);
+    ledger.enter("reactors", shown.unwrap_or("1"), Source::Flag);
+    Ok((1, reactors.unwrap_or(ReactorChoice::Count(1))))
+}
+
+/// What the pipeline depth follows from where no flag gives it.
+struct Batch {
+    preset: Option<&'static Preset>,
+    key_size: usize,
+    value_size: usize,
+}
+
+/// Flag, else preset, else the environment's chunk, else the default chunk. A malformed variable
+/// is an error only where it would have decided.
+fn pipeline_depth(
+    engine: &EngineFlags,
+    batch: &Batch,
+    environment: &Environment,
+    ledger: &mut Ledger,
+    warnings: &mut Vec<String>,
+) -> Result<u64, Failure> {
+    let flag = number::<u64>(
+        engine.pipeline_depth.as_deref(),
+        "--pipeline-depth",
+        1,
+        PIPELINE_DEPTH_MAX,
+        "commands",
+    )?;
+    let chunk = environment.chunk_kib.as_ref().map(|given| {
+        let given = given.to_string_lossy();
+        value::read_whole(&given, &(1..=CHUNK_KIB_MAX)).map_err(|why| {
+            format!("{CHUNK_VARIABLE}={given} is {why}: 1 to {CHUNK_KIB_MAX} KiB are allowed")
+        })
+    });
+    let preset = batch.preset.map(|preset| preset.pipeline_depth);
+    if let Some(decided_by) = flag
+        .map(|_| "--pipeline-depth")
+        .or(preset.map(|_| "--preset"))
+    {
+        if let Some(Err(why)) = chunk {
+            warnings.push(format!(
+                "{why}; it is ignored, because {decided_by} is given"
+            ));
+        }
+        return Ok(ledger.decide("pipeline-depth", flag, preset, 0));
+    }
+    let (chunk_kib, source) = match chunk {
+        Some(Ok(chunk_kib)) => (chunk_kib, Source::Environment),
+        Some(Err(why)) => {
+            return Err(Failure::usage(format!(
+                "{why}; correct or unset it, or give --pipeline-depth"
+            )));
+        }
+        None => (CHUNK_KIB, Source::Default),
+    };
+    let depth = depth_of_chunk(chunk_kib, batch.key_size, batch.value_size);
+    ledger.enter("pipeline-depth", depth, source);
+    Ok(depth)
+}
+
+/// `-f` without an amount empties the database and writes nothing. Flags that describe keys and
+/// values then mean that the amount was forgotten, and a flush cannot be undone.
+fn refuse_idle_flags(flags: &FillFlags) -> Result<(), Failure> {
+    let (data, engine) = (&flags.data, &flags.engine);
+    let idle = [
+        ("--key-size", &data.key_size),
+        ("--value-size", &data.value_size),
+        ("--key-prefix", &data.key_prefix),
+        ("--start-key", &data.start_key),
+        ("--seed", &data.seed),
+        ("--key-layout", &data.key_layout),
+        ("--preset", &engine.preset),
+        ("--pipeline-depth", &engine.pipeline_depth),
+    ];
+    match idle.into_iter().find(|(_, given)| given.is_some()) {
+        None => Ok(()),
+        Some((flag, _)) => Err(Failure::usage(format!(
+            "-f without -d or --keys only empties the database, but {flag} is given: give an \
+             amount too, or drop {flag}"
+        ))),
+    }
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;
