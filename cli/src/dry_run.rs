@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::figures;
 use crate::intro;
-use crate::settings::{Ledger, Setting, Settings};
+use crate::ledger::{Ledger, Setting};
+use crate::settings::Settings;
 
 /// For people: an aligned table, then what follows from it.
 pub(crate) fn text(settings: &Settings, plan: Option<&Plan>, target: &Target) -> String {

@@ -11,7 +11,8 @@ use engine::target::{Login, Secret};
 use crate::exit::{Failure, Status};
 use crate::flags::ServerFlags;
 use crate::habits;
-use crate::settings::{Environment, Source};
+use crate::ledger::Source;
+use crate::settings::Environment;
 
 /// The variable that redis-cli reads too.
 pub(crate) const AUTH_VARIABLE: &str = "REDISCLI_AUTH";

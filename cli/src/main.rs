@@ -5,6 +5,7 @@
 
 mod confirm;
 mod console;
+mod depth;
 mod dry_run;
 mod exit;
 mod figures;
@@ -13,6 +14,7 @@ mod flags;
 mod habits;
 mod help;
 mod intro;
+mod ledger;
 mod login;
 mod output;
 mod preset;

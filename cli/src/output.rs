@@ -236,7 +236,7 @@ fn bottleneck(bottleneck: Bottleneck) -> &'static str {
         Bottleneck::Network => "network: bytes waited while server and client were idle",
         Bottleneck::Memory => "memory of the server",
         Bottleneck::Balanced => "balanced: server and client were both busy",
-        Bottleneck::Unknown => "unknown: the fill was too short to tell, or INFO is not allowed",
+        Bottleneck::Unknown => "unknown: the fill was too short, or neither side was clearly busy",
     }
 }
 

@@ -1,30 +1,21 @@
-//! From flags, preset and environment to settings, each with its source. Owns the precedence
-//! (flag, preset, environment, default) and what goes with what; what the engine can do with the
-//! settings is decided by its `Plan`.
+//! From flags, preset and environment to settings, each with its source. Owns the defaults and
+//! what goes with what; what the engine can do with the settings is decided by its `Plan`.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use engine::plan::keyspace::{DEFAULT_PREFIX, KeyLayout};
-use engine::plan::options::{
-    CONNECTIONS_MAX, KEY_SIZE_MAX, PIPELINE_DEPTH_MAX, VALUE_SIZE_MAX, depth_of_chunk,
-};
+use engine::plan::options::{CONNECTIONS_MAX, KEY_SIZE_MAX, VALUE_SIZE_MAX};
 use engine::plan::{DriverChoice, ReactorChoice, RepliesChoice, SendChoice};
 use engine::{Amount, PlanOptions};
-use serde_json::Value;
 
+use crate::depth::{self, Batch, CHUNK_VARIABLE};
 use crate::exit::Failure;
 use crate::flags::{DataFlags, EngineFlags, FillFlags};
+use crate::ledger::{Ledger, Source};
 use crate::login::{AUTH_VARIABLE, LoginChoice};
 use crate::preset::{self, Preset};
 use crate::{habits, value};
 
-/// The variable that sets the pipeline depth where neither flag nor preset does.
-pub(crate) const CHUNK_VARIABLE: &str = "REDIS_CLIENT_FILL_CHUNK_KB";
-/// KiB per batch where the variable is not set.
-const CHUNK_KIB: u64 = 8192;
-/// Most KiB per batch: what 64 bits can count in bytes.
-const CHUNK_KIB_MAX: u64 = u64::MAX / 1024;
 const PORT: u16 = 6379;
 /// Databases are numbered by a C `int`.
 const DB_MAX: u64 = i32::MAX as u64;
@@ -48,106 +39,6 @@ impl Environment {
             chunk_kib: std::env::var_os(CHUNK_VARIABLE),
             auth: std::env::var_os(AUTH_VARIABLE),
         }
-    }
-}
-
-/// Who decided a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// A flag on the command line.
-    Flag,
-    /// `--preset`.
-    Preset,
-    /// An environment variable.
-    Environment,
-    /// Nobody.
-    Default,
-}
-
-impl Source {
-    /// The name in reports, which is a promise.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Flag => "flag",
-            Self::Preset => "preset",
-            Self::Environment => "env",
-            Self::Default => "default",
-        }
-    }
-}
-
-/// One resolved setting.
-#[derive(Clone, Debug)]
-pub(crate) struct Setting {
-    /// The flag's long name, without dashes.
-    pub(crate) name: &'static str,
-    /// What it is set to.
-    pub(crate) value: Value,
-    /// Who decided.
-    pub(crate) source: Source,
-}
-
-/// Every resolved setting, in the order of `--help`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Ledger(Vec<Setting>);
-
-impl Ledger {
-    /// All settings.
-    pub(crate) fn settings(&self) -> &[Setting] {
-        &self.0
-    }
-
-    /// Name to source, for the report.
-    pub(crate) fn sources(&self) -> BTreeMap<String, String> {
-        self.0
-            .iter()
-            .map(|setting| (setting.name.to_owned(), setting.source.name().to_owned()))
-            .collect()
-    }
-
-    fn enter(&mut self, name: &'static str, value: impl Into<Value>, source: Source) {
-        self.0.push(Setting {
-            name,
-            value: value.into(),
-            source,
-        });
-    }
-
-    /// Enters a setting that is decided by a flag, a preset or its default, in this order.
-    fn decide<T: Clone + Into<Value>>(
-        &mut self,
-        name: &'static str,
-        flag: Option<T>,
-        preset: Option<T>,
-        default: T,
-    ) -> T {
-        let (value, source) = match (flag, preset) {
-            (Some(value), _) => (value, Source::Flag),
-            (None, Some(value)) => (value, Source::Preset),
-            (None, None) => (default, Source::Default),
-        };
-        self.enter(name, value.clone(), source);
-        value
-    }
-
-    /// Enters a setting that is one of a few names.
-    fn decide_name<T: Clone>(
-        &mut self,
-        name: &'static str,
-        given: Option<&str>,
-        known: &[(&str, T)],
-    ) -> Result<T, Failure> {
-        let flag = format!("--{name}");
-        let chosen = given
-            .map(|given| value::one_of(&flag, given, known))
-            .transpose()?;
-        let source = if chosen.is_some() {
-            Source::Flag
-        } else {
-            Source::Default
-        };
-        self.enter(name, given.unwrap_or(known[0].0), source);
-        Ok(chosen.unwrap_or_else(|| known[0].1.clone()))
     }
 }
 
@@ -247,7 +138,7 @@ impl Settings {
 }
 
 /// A number behind a flag, where the flag is given.
-fn number<T: TryFrom<u64>>(
+pub(crate) fn number<T: TryFrom<u64>>(
     given: Option<&str>,
     flag: &str,
     min: u64,
@@ -321,7 +212,7 @@ fn plan_options(
             key_size,
             value_size,
         };
-        pipeline_depth(engine, &batch, environment, ledger, warnings)?
+        depth::pipeline_depth(engine, &batch, environment, ledger, warnings)?
     };
     let replies = ledger.decide_name("replies", engine.replies.as_deref(), REPLIES)?;
     let driver = ledger.decide_name("driver", engine.driver.as_deref(), DRIVERS)?;
@@ -423,61 +314,6 @@ fn connections_and_reactors(
     ledger.enter("connections", 1, Source::Flag);
     ledger.enter("reactors", shown.unwrap_or("1"), Source::Flag);
     Ok((1, reactors.unwrap_or(ReactorChoice::Count(1))))
-}
-
-/// What the pipeline depth follows from where no flag gives it.
-struct Batch {
-    preset: Option<&'static Preset>,
-    key_size: usize,
-    value_size: usize,
-}
-
-/// Flag, else preset, else the environment's chunk, else the default chunk. A malformed variable
-/// is an error only where it would have decided.
-fn pipeline_depth(
-    engine: &EngineFlags,
-    batch: &Batch,
-    environment: &Environment,
-    ledger: &mut Ledger,
-    warnings: &mut Vec<String>,
-) -> Result<u64, Failure> {
-    let flag = number::<u64>(
-        engine.pipeline_depth.as_deref(),
-        "--pipeline-depth",
-        1,
-        PIPELINE_DEPTH_MAX,
-        "commands",
-    )?;
-    let chunk = environment.chunk_kib.as_ref().map(|given| {
-        let given = given.to_string_lossy();
-        value::read_whole(&given, &(1..=CHUNK_KIB_MAX)).map_err(|why| {
-            format!("{CHUNK_VARIABLE}={given} is {why}: 1 to {CHUNK_KIB_MAX} KiB are allowed")
-        })
-    });
-    let preset = batch.preset.map(|preset| preset.pipeline_depth);
-    if let Some(decided_by) = flag
-        .map(|_| "--pipeline-depth")
-        .or(preset.map(|_| "--preset"))
-    {
-        if let Some(Err(why)) = chunk {
-            warnings.push(format!(
-                "{why}; it is ignored, because {decided_by} is given"
-            ));
-        }
-        return Ok(ledger.decide("pipeline-depth", flag, preset, 0));
-    }
-    let (chunk_kib, source) = match chunk {
-        Some(Ok(chunk_kib)) => (chunk_kib, Source::Environment),
-        Some(Err(why)) => {
-            return Err(Failure::usage(format!(
-                "{why}; correct or unset it, or give --pipeline-depth"
-            )));
-        }
-        None => (CHUNK_KIB, Source::Default),
-    };
-    let depth = depth_of_chunk(chunk_kib, batch.key_size, batch.value_size);
-    ledger.enter("pipeline-depth", depth, source);
-    Ok(depth)
 }
 
 /// `-f` without an amount empties the database and writes nothing. Flags that describe keys and

@@ -1,5 +1,7 @@
 //! The precedence table, line by line, and what settings refuse.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::flags::tests::fill;
 

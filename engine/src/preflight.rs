@@ -142,13 +142,13 @@ impl Control {
         else {
             return;
         };
-        if let Some(Value::BulkString(rules)) = save.get(1).filter(|_| save.len() == 2) {
-            if !rules.is_empty() {
-                preflight.warnings.push(format!(
-                    "the server will start snapshots during the fill (save {}): each forks it and slows it down; `CONFIG SET save ''` switches them off",
-                    String::from_utf8_lossy(rules)
-                ));
-            }
+        if let [_, Value::BulkString(rules)] = &save[..]
+            && !rules.is_empty()
+        {
+            preflight.warnings.push(format!(
+                "the server will start snapshots during the fill (save {}): each forks it and slows it down; `CONFIG SET save ''` switches them off",
+                String::from_utf8_lossy(rules)
+            ));
         }
     }
 }

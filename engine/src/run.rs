@@ -107,6 +107,12 @@ pub fn fill(
     notices
         .into_iter()
         .for_each(|notice| observe(Event::Notice(notice.clone())));
+    let lanes = || reactors.iter().flat_map(|reactor| &reactor.lanes);
+    if plan.replies == Replies::Fenced && lanes().any(|lane| lane.replies == Replies::Each) {
+        observe(Event::Notice(
+            "CLIENT REPLY is refused here: each reply was read".into(),
+        ));
+    }
     let signal = stop.signal();
     let sent = sent(&reactors, signal.is_some());
     let audit_at = Instant::now();
