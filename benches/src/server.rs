@@ -78,7 +78,7 @@ impl Server {
             .spawn()?;
         let mut server = Self { process, port, _folder: folder };
         let started_at = Instant::now();
-        while server.ask("PING").is_ok_and(|answer| answer == "+PONG") == false {
+        while !server.ask("PING").is_ok_and(|answer| answer == "+PONG") {
             let is_gone = server.process.try_wait()?.is_some();
             if is_gone || started_at.elapsed() > PATIENCE {
                 let said = std::fs::read_to_string(&log).unwrap_or_default();

@@ -97,8 +97,9 @@ pub(crate) fn amount(given: &str) -> Result<Amount, Failure> {
             "-d needs an amount, but '{given}' follows it; {AMOUNT_SYNTAX}"
         )));
     }
-    let amount = given.parse::<Amount>().map_err(Failure::from)?;
-    Ok(amount)
+    given
+        .parse::<Amount>()
+        .map_err(|error| Failure::usage(format!("-d: {error}")))
 }
 
 /// A host name or address, alone.
@@ -232,7 +233,11 @@ mod tests {
     fn amounts_are_the_engine_s_and_a_forgotten_one_is_noticed() {
         assert_eq!(amount("1").unwrap(), Amount::Bytes(1 << 30));
         assert_eq!(amount("500mb").unwrap(), Amount::Bytes(500 << 20));
-        assert!(amount("-1").unwrap_err().message.contains("negative"));
+        let message = amount("-1").unwrap_err().message;
+        assert!(
+            message.starts_with("-d: ") && message.contains("negative"),
+            "{message}"
+        );
         assert!(amount("-.5").unwrap_err().message.contains("negative"));
         assert!(amount("-f").unwrap_err().message.contains("'-f' follows"));
     }

@@ -261,7 +261,8 @@ fn while_it_runs_it_tells_how_far_it_is() {
 fn on_a_terminal_it_shows_a_bar() {
     let server = Server::start();
     let fill = fill(&server).with("--keys 400000 --value-size 100").command_line();
-    on_a_terminal(&fill).run().succeeds().prints(["%", "keys/s", "ETA", "complete"]);
+    let outcome = on_a_terminal(&format!("stty cols 120; {fill}")).run();
+    outcome.succeeds().prints(["% [", "MiB", "keys/s", "MB/s", "ETA", "server CPU", "complete"]);
     assert_eq!(server.dbsize(), 400_000);
 }
 

@@ -114,8 +114,16 @@ fn too_few_open_files_are_told() {
     let server = Server::start();
     let command = fill(&server).with("--keys 5000 -n 300 --output json");
     let outcome = command.under(jail::with_limit("-n 64")).run();
-    outcome.exits_with(1).says(["files", "-n"]).is_prompt();
-    if !outcome.stdout.is_empty() {
-        outcome.report().is_incomplete().has([("keys.present", server.dbsize().into())]);
+    outcome.says(["files", "-n"]).is_prompt();
+    // Connections that found no room may be made when others have ended; whichever it is, it is
+    // told as it is.
+    let report = outcome.report();
+    report.has([("keys.present", server.dbsize().into())]);
+    if server.dbsize() == 5000 {
+        outcome.succeeds();
+        report.is_complete(5000);
+    } else {
+        outcome.exits_with(1);
+        report.is_incomplete();
     }
 }

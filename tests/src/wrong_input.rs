@@ -21,13 +21,14 @@ fn refuses<'a>(args: &str, words: impl IntoIterator<Item = &'a str>) {
 #[track_caller]
 fn takes(flag: &str, (min, max): (u64, u64)) {
     let nobody = Fake::silent();
+    let port = if flag == "-p" { String::new() } else { format!("-p {}", nobody.port()) };
+    let amount = if flag == "--keys" { "" } else { "--keys 10" };
+    let fill = program().with("fill -h 127.0.0.1").with(&port).with(amount).with(flag);
     let range = format!("{min} to {max}");
     let too_large = (u128::from(max) + 1).to_string();
     let zero = (min > 0).then_some("0");
     for given in NO_NUMBERS.into_iter().chain([too_large.as_str()]).chain(zero) {
-        let amount = if flag == "--keys" { "" } else { "--keys 10" };
-        let outcome = fill_port(nobody.port()).with(amount).with(flag).arg(given).run();
-        outcome.is_refused(2, [flag, &range]);
+        fill.clone().arg(given).run().is_refused(2, [flag, &range]);
     }
     assert!(nobody.heard().is_empty(), "something was sent");
 }
@@ -79,7 +80,7 @@ fn amounts_that_are_none() {
 #[test]
 fn amounts_that_nobody_can_name() {
     refuses("-d 9000000t", ["--key-size", "1000000000000 keys"]);
-    refuses("--keys 18446744073709551614", ["--key-size", "--keys"]);
+    refuses("--keys 18446744073709551614", ["1000000000000 keys", "--key-size 11"]);
     refuses("--keys 2 --start-key 999999999999", ["--start-key"]);
     refuses("--keys 2 --start-key 18446744073709551615", ["--start-key"]);
 }
@@ -209,7 +210,7 @@ fn command_lines_that_are_none() {
         ("", ["command", "fill"]),
         ("fil -h localhost -d 1", ["fil", "fill"]),
         ("fill -d 1", ["-h", "missing"]),
-        ("fill -h", ["-h", "value"]),
+        ("fill -h", ["-h", "host"]),
         ("fill -h localhost -d", ["-d", "value"]),
         ("fill -h localhost -d 1 --key-sise 64", ["--key-sise", "--key-size"]),
         ("fill -h localhost -d 1 -d 2", ["-d", "more than once"]),
