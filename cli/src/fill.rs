@@ -5,7 +5,7 @@ use engine::control::Control;
 use engine::report::Verdict;
 use engine::run::{self, Event};
 use engine::target::Login;
-use engine::{Machine, Plan, Report, Target};
+use engine::{Machine, Phase, Plan, Report, Target};
 
 use crate::confirm::{self, Occasion};
 use crate::console::Console;
@@ -36,7 +36,7 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         return Ok(Status::Complete);
     }
     target.login = settings.login.clone().log_in(login::ask)?;
-    let mut control = Control::connect(&target)?;
+    let mut control = connect(&target)?;
     preflight(&mut control, plan.as_ref(), &settings, switches, console)?;
     introduce(plan.as_ref(), &settings, &target, &control, console);
     if settings.flush {
@@ -71,6 +71,17 @@ fn plan(settings: &Settings, target: &Target, console: Console) -> Result<Option
         console.note(note);
     }
     Ok(Some(plan))
+}
+
+/// The control connection. What breaks off here is a server that cannot be reached.
+fn connect(target: &Target) -> Result<Control, Failure> {
+    Control::connect(target).map_err(|error| match error.phase() {
+        Phase::Driver => Failure {
+            status: Status::Unreachable,
+            message: format!("{error}; check -h and -p: is it a Redis or Valkey server?"),
+        },
+        Phase::Plan | Phase::Connect | Phase::Server => error.into(),
+    })
 }
 
 /// Every check that needs the server and changes nothing on it.

@@ -85,6 +85,13 @@ pub(crate) fn explain(error: &clap::Error, arguments: &[OsString]) -> String {
     let argument = context(ContextKind::InvalidArg).unwrap_or_default();
     let explanation = match error.kind() {
         ErrorKind::UnknownArgument => unknown(argument, arguments),
+        ErrorKind::ArgumentConflict if context(ContextKind::PriorArg) == Some(argument) => {
+            let flag = argument.split([' ', '=']).next().unwrap_or(argument);
+            Some(format!(
+                "{} is given more than once: keep one of them",
+                short(flag)
+            ))
+        }
         ErrorKind::InvalidSubcommand => {
             let command = context(ContextKind::InvalidSubcommand).unwrap_or_default();
             command_missing(command)
@@ -95,6 +102,22 @@ pub(crate) fn explain(error: &clap::Error, arguments: &[OsString]) -> String {
         _ => None,
     };
     explanation.unwrap_or_else(|| in_one_line(error))
+}
+
+/// The name under which a flag is spoken of.
+fn short(flag: &str) -> String {
+    let short = match flag {
+        "--host" => 'h',
+        "--port" => 'p',
+        "--username" => 'u',
+        "--password" => 'a',
+        "--data" => 'd',
+        "--connections" => 'n',
+        "--serial" => 's',
+        "--flush" => 'f',
+        _ => return flag.to_owned(),
+    };
+    format!("-{short}")
 }
 
 /// Whether the command line ends with `flag`.
@@ -136,7 +159,7 @@ fn unknown(argument: &str, arguments: &[OsString]) -> Option<String> {
         "there is one argument too many after the password: quote a password with spaces".into()
     } else {
         format!(
-            "'{argument}' belongs to no option: the server is given with -h, the amount with -d \
+            "unexpected argument '{argument}', which belongs to no option: the server is given with -h, the amount with -d \
              (or --keys); see redis-client fill --help"
         )
     })
@@ -232,6 +255,16 @@ mod tests {
             ("redis-client fill localhost -d 1", "given with -h"),
             ("redis-client fill -d 1 -h", "--help"),
             ("redis-client fill -h x --keysize 3", "--key-size"),
+            (
+                "redis-client fill -h x -d 1 -d 2",
+                "-d is given more than once",
+            ),
+            (
+                "redis-client fill -h x --seed 1 --seed=2",
+                "--seed is given more than once",
+            ),
+            ("redis-client fill -h x -f -f", "-f is given more than once"),
+            ("redis-client fill -h x -d 1 5", "unexpected argument '5'"),
             ("redis-client fill -h x -q -v", "cannot be used with"),
             ("redis-client -h x -d 1", "fill"),
             ("redis-client -h", "fill"),

@@ -16,6 +16,8 @@ use crate::figures;
 const LINE_EVERY: Duration = Duration::from_secs(3);
 /// Speed is that of the last so many seconds.
 const PACE_WINDOW: Duration = Duration::from_secs(5);
+/// A longer time than this is no forecast.
+const ETA_MAX: Duration = Duration::from_secs(99 * 3600);
 /// Frames per second of the bar.
 const BAR_HZ: u8 = 8;
 
@@ -76,39 +78,44 @@ impl Display {
 
     fn show(&mut self, progress: &Progress) {
         self.pace.record(progress);
-        let facts = || facts(progress, &self.pace);
         match &mut self.form {
             Form::Bar(bar) => {
+                bar.set_prefix(amount(progress));
+                bar.set_message(speed(progress, &self.pace));
                 bar.set_position(progress.payload_bytes_acked);
-                bar.set_message(facts());
             }
             Form::Lines { next } if progress.elapsed >= *next => {
                 *next = progress.elapsed + LINE_EVERY;
+                let (amount, speed) = (amount(progress), speed(progress, &self.pace));
+                let percent = percent(progress);
                 self.console
-                    .say(&format!("{:3.0} %  {}", percent(progress), facts()));
+                    .say(&format!("{percent:3.0} %  {amount}, {speed}"));
             }
             Form::Lines { .. } | Form::Hidden => {}
         }
     }
 }
 
+/// Two lines, so that 80 columns hold all of it.
 fn bar(payload_bytes: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{percent:>3} % [{bar:24}] {wide_msg}")
+    let style = ProgressStyle::with_template("{percent:>3} % [{wide_bar}] {prefix}\n{wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ");
-    ProgressBar::with_draw_target(
-        Some(payload_bytes),
-        ProgressDrawTarget::stderr_with_hz(BAR_HZ),
-    )
-    .with_style(style)
+    let target = ProgressDrawTarget::stderr_with_hz(BAR_HZ);
+    ProgressBar::with_draw_target(Some(payload_bytes), target).with_style(style)
 }
 
-/// The facts of bar and line alike.
-fn facts(progress: &Progress, pace: &Pace) -> String {
-    let mut facts = format!(
-        "{} of {}, {} keys/s, {}",
+fn amount(progress: &Progress) -> String {
+    format!(
+        "{} of {}",
         figures::bytes(progress.payload_bytes_acked),
-        figures::bytes(progress.payload_bytes_planned),
+        figures::bytes(progress.payload_bytes_planned)
+    )
+}
+
+fn speed(progress: &Progress, pace: &Pace) -> String {
+    let mut speed = format!(
+        "{} keys/s, {}",
         figures::per_second(pace.keys_per_second()),
         figures::megabytes_per_second(pace.bytes_per_second()),
     );
@@ -116,12 +123,12 @@ fn facts(progress: &Progress, pace: &Pace) -> String {
         .payload_bytes_planned
         .saturating_sub(progress.payload_bytes_acked);
     if let Some(left) = pace.time_for(left) {
-        facts += &format!(", ETA {}", figures::eta(left));
+        speed += &format!(", ETA {}", figures::eta(left));
     }
     if let Some(percent) = progress.server_cpu_percent {
-        facts += &format!(", server CPU {percent:.0} %");
+        speed += &format!(", server CPU {percent:.0} %");
     }
-    facts
+    speed
 }
 
 fn percent(progress: &Progress) -> f64 {
@@ -184,12 +191,11 @@ impl Pace {
         }
     }
 
-    /// Time for so many bytes at this pace; `None` while nothing moves.
+    /// Time for so many bytes at this pace; `None` while next to nothing moves.
     fn time_for(&self, bytes: u64) -> Option<Duration> {
-        let pace = self.bytes_per_second();
-        (pace > 0.0)
-            .then(|| Duration::try_from_secs_f64(bytes as f64 / pace).ok())
-            .flatten()
+        let seconds = bytes as f64 / self.bytes_per_second();
+        let left = Duration::try_from_secs_f64(seconds).ok();
+        left.filter(|left| *left <= ETA_MAX)
     }
 }
 
@@ -218,7 +224,7 @@ mod tests {
         };
         pace.record(&progress);
         assert_eq!(
-            facts(&progress, &pace),
+            amount(&progress) + ", " + &speed(&progress, &pace),
             "512.00 MiB of 1.00 GiB, 262,144 keys/s, 268.4 MB/s, ETA 2 s, server CPU 97 %"
         );
     }
@@ -228,10 +234,7 @@ mod tests {
         let mut pace = Pace::default();
         pace.record(&progress(0, 0));
         pace.record(&progress(4, 0));
-        assert_eq!(
-            facts(&progress(4, 0), &pace),
-            "0 B of 1.00 GiB, 0 keys/s, 0.0 MB/s"
-        );
+        assert_eq!(speed(&progress(4, 0), &pace), "0 keys/s, 0.0 MB/s");
     }
 
     #[test]

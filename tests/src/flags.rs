@@ -252,7 +252,7 @@ fn while_it_runs_it_tells_how_far_it_is() {
     let server = Server::start();
     for (args, tells) in [("", true), ("--no-progress", false), ("-q", false)] {
         server.run("CLIENT PAUSE 4500 WRITE");
-        let outcome = fill(&server).with("-f --keys 1500").with(args).run();
+        let outcome = fill(&server).with("--keys 1500").with(args).run();
         outcome.succeeds().check(outcome.stderr.contains(" % ") == tells, "progress is wrong");
     }
 }

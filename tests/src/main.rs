@@ -1,6 +1,8 @@
 //! End-to-end tests: the real program against real servers, as a user would run it. Each file
 //! holds one subject; `fixtures` is the language they are written in.
 
+#![deny(unsafe_code)]
+
 mod contents;
 mod engines;
 mod fixtures;
