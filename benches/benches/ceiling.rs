@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use benches::Result;
 use benches::arguments::Arguments;
 use benches::machine::{self, Cores};
 use benches::process::cpu_time;
@@ -16,7 +17,6 @@ use benches::sink::{self, Sink, Stream};
 use benches::statistics::{Ratio, Spread};
 use benches::table::Table;
 use benches::verdict::{self, Target};
-use benches::Result;
 use clap::Parser;
 use core_affinity::CoreId;
 use engine::driver::desk::{LaneEnd, Shared, Tally};
@@ -73,10 +73,18 @@ const CANDIDATES: [Candidate; 7] = {
         send: SendChoice,
         target: Option<f64>,
     ) -> Candidate {
-        Candidate { name, sends: Way::Engine(driver, send), target }
+        Candidate {
+            name,
+            sends: Way::Engine(driver, send),
+            target,
+        }
     }
     [
-        Candidate { name: "plain write_all loop", sends: Way::Plain, target: None },
+        Candidate {
+            name: "plain write_all loop",
+            sends: Way::Plain,
+            target: None,
+        },
         engine("uring, send auto", Uring, Auto, Some(0.90)),
         engine("uring, send fixed", Uring, Fixed, None),
         engine("uring, send copy", Uring, Copy, None),
@@ -95,7 +103,11 @@ struct Run {
 }
 
 fn main() -> ExitCode {
-    let Ceiling { arguments, sink, sink_core } = Ceiling::parse();
+    let Ceiling {
+        arguments,
+        sink,
+        sink_core,
+    } = Ceiling::parse();
     let outcome = match (&sink, sink_core) {
         (Some(stream), Some(core)) => sink::serve(core, stream).map(|()| true),
         _ => ceiling(&arguments),
@@ -113,7 +125,10 @@ fn ceiling(arguments: &Arguments) -> Result<bool> {
     let rounds = arguments.rounds(ROUNDS) as usize;
     let stream = Stream::of(&plan(mib, cores, Way::Plain)?);
     let mut sink = Sink::start(cores.server, &stream)?;
-    let mut runs: Vec<Vec<Run>> = CANDIDATES.iter().map(|_| Vec::with_capacity(rounds)).collect();
+    let mut runs: Vec<Vec<Run>> = CANDIDATES
+        .iter()
+        .map(|_| Vec::with_capacity(rounds))
+        .collect();
     for round in 0..rounds {
         // Each round begins with another candidate, so that none always follows the same one.
         for turn in 0..CANDIDATES.len() {
@@ -126,7 +141,10 @@ fn ceiling(arguments: &Arguments) -> Result<bool> {
         }
     }
     if arguments.is_short() {
-        println!("ceiling: {} candidates sent {mib} MiB each, to the byte", CANDIDATES.len());
+        println!(
+            "ceiling: {} candidates sent {mib} MiB each, to the byte",
+            CANDIDATES.len()
+        );
         return Ok(true);
     }
     println!(
@@ -184,11 +202,21 @@ fn run(plan: &Arc<Plan>, sends: Way, sink: &mut Sink, stream: &Stream) -> Result
         }
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(started_at.elapsed())
     });
-    let wall = thread.join().map_err(|_| "its thread panicked")??.as_secs_f64();
-    let cpu = cpu_time(UsageWho::RUSAGE_SELF).saturating_sub(cpu_before).as_secs_f64();
+    let wall = thread
+        .join()
+        .map_err(|_| "its thread panicked")??
+        .as_secs_f64();
+    let cpu = cpu_time(UsageWho::RUSAGE_SELF)
+        .saturating_sub(cpu_before)
+        .as_secs_f64();
     let swallowed = sink.swallowed()?;
     if swallowed.bytes != stream.bytes() {
-        return Err(format!("the sink saw {} of {} bytes", swallowed.bytes, stream.bytes()).into());
+        return Err(format!(
+            "the sink saw {} of {} bytes",
+            swallowed.bytes,
+            stream.bytes()
+        )
+        .into());
     }
     Ok(Run {
         gigabytes_per_second: stream.bytes() as f64 / wall / 1e9,
@@ -207,7 +235,9 @@ fn drive(plan: &Arc<Plan>, greeting: Greeting) -> Result<()> {
         greeting,
     };
     let result = reactor::run(plan, plan.reactor_cores[0], vec![lane], shared)?;
-    let [lane] = &result.lanes[..] else { return Err("there is one lane".into()) };
+    let [lane] = &result.lanes[..] else {
+        return Err("there is one lane".into());
+    };
     if lane.end != LaneEnd::Done || lane.acked != plan.keys() {
         return Err(format!("{} of {} keys: {:?}", lane.acked, plan.keys(), lane.end).into());
     }
@@ -234,7 +264,9 @@ fn write_all(plan: &Plan, greeting: &Greeting) -> Result<()> {
     let mut block = vec![0; plan.segment.block_bytes()];
     plan.segment.render(&mut block);
     let mut first = vec![0; plan.segment.frame().bytes()];
-    plan.segment.frame().render(plan.sequence().at(0), 0, &mut first);
+    plan.segment
+        .frame()
+        .render(plan.sequence().at(0), 0, &mut first);
     let Greeted::Ready(mut stream, replies) = greeting.dial(&first)? else {
         return Err("the sink refused the first frame".into());
     };
@@ -265,8 +297,14 @@ fn tell(runs: &[Vec<Run>]) -> bool {
         runs[number].iter().map(figure).collect()
     };
     let speeds = |number| figures(number, |run| run.gigabytes_per_second);
-    let mut table =
-        Table::new(["driver", "GB/s", "of plain", "paired interval", "CPU s/GiB", "sink busy"]);
+    let mut table = Table::new([
+        "driver",
+        "GB/s",
+        "of plain",
+        "paired interval",
+        "CPU s/GiB",
+        "sink busy",
+    ]);
     let mut lines = Vec::new();
     let mut all_met = true;
     for (number, candidate) in CANDIDATES.iter().enumerate() {
@@ -285,7 +323,11 @@ fn tell(runs: &[Vec<Run>]) -> bool {
         if let Some(least) = candidate.target {
             let target = Target::AtLeast(least);
             all_met &= target.is_met_by(ratio.of_medians);
-            lines.push(verdict::line(&format!("{} / plain", candidate.name), target, &ratio));
+            lines.push(verdict::line(
+                &format!("{} / plain", candidate.name),
+                target,
+                &ratio,
+            ));
         }
     }
     println!("{table}\n{}", lines.join("\n"));

@@ -9,6 +9,7 @@
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
+use benches::Result;
 use benches::arguments::Arguments;
 use benches::machine::{self, Cores};
 use benches::process::{self, Cost, pinned};
@@ -16,7 +17,6 @@ use benches::server::{Installation, Server};
 use benches::statistics::{Ratio, Spread};
 use benches::table::Table;
 use benches::verdict::{self, Target};
-use benches::Result;
 use clap::Parser;
 use serde_json::Value;
 
@@ -46,12 +46,18 @@ const SETTINGS: [(&str, f64); 12] = [
     ("-d 256mb --pipeline-depth 100000", RSS_MIB_MAX.0),
     ("-d 16mb -n 64 --pipeline-depth 1", RSS_MIB_MAX.0),
     ("-d 256mb -n 64 --pipeline-depth 100000", RSS_MIB_MAX.0),
-    ("-d 512mb -n 8 --key-size 65536 --value-size 524288", RSS_MIB_MAX.1),
+    (
+        "-d 512mb -n 8 --key-size 65536 --value-size 524288",
+        RSS_MIB_MAX.1,
+    ),
 ];
 /// The two of them that the short form looks at, with less to fill.
 const SHORT_SETTINGS: [(&str, f64); 2] = [
     ("-d 4mb -n 64 --pipeline-depth 100000", RSS_MIB_MAX.0),
-    ("-d 16mb -n 8 --key-size 65536 --value-size 524288", RSS_MIB_MAX.1),
+    (
+        "-d 16mb -n 8 --key-size 65536 --value-size 524288",
+        RSS_MIB_MAX.1,
+    ),
 ];
 
 /// What every run needs.
@@ -72,8 +78,11 @@ fn benches(arguments: &Arguments) -> Result<bool> {
     if !speed_runs && !memory_runs {
         return Ok(true);
     }
-    let rig =
-        Rig { installation: Installation::find()?, cores: Cores::observe(), client: client()? };
+    let rig = Rig {
+        installation: Installation::find()?,
+        cores: Cores::observe(),
+        client: client()?,
+    };
     println!("{}", machine::describe(Some(&rig.installation.version)));
     let mut all_met = true;
     if speed_runs {
@@ -91,7 +100,10 @@ fn client() -> Result<PathBuf> {
         Some(path) => PathBuf::from(path),
         None => {
             let bench = std::env::current_exe()?;
-            let profile = bench.ancestors().nth(2).ok_or("benches lie in <profile>/deps")?;
+            let profile = bench
+                .ancestors()
+                .nth(2)
+                .ok_or("benches lie in <profile>/deps")?;
             profile.join("redis-client")
         }
     };
@@ -115,11 +127,17 @@ struct Runs {
 
 impl Runs {
     fn wall(&self) -> Vec<f64> {
-        self.costs.iter().map(|cost| cost.wall.as_secs_f64()).collect()
+        self.costs
+            .iter()
+            .map(|cost| cost.wall.as_secs_f64())
+            .collect()
     }
 
     fn cpu(&self) -> Vec<f64> {
-        self.costs.iter().map(|cost| cost.cpu.as_secs_f64()).collect()
+        self.costs
+            .iter()
+            .map(|cost| cost.cpu.as_secs_f64())
+            .collect()
     }
 }
 
@@ -133,7 +151,10 @@ fn speed(rig: &Rig, arguments: &Arguments) -> Result<bool> {
         for is_ours in [round % 2 == 0, round % 2 != 0] {
             let server = Server::start(&rig.installation, rig.cores.server)?;
             let (runs, mut command) = if is_ours {
-                (&mut ours, fill_command(rig, &server, &format!("-d {mib}mb")))
+                (
+                    &mut ours,
+                    fill_command(rig, &server, &format!("-d {mib}mb")),
+                )
             } else {
                 (&mut theirs, peer_command(rig, &server, keys))
             };
@@ -149,13 +170,21 @@ fn speed(rig: &Rig, arguments: &Arguments) -> Result<bool> {
         println!("fill/speed: {keys} keys, as DBSIZE confirms");
         return Ok(true);
     }
-    println!("\nFill of {mib} MiB, {SIZE}/{SIZE}, {keys} SETs, {rounds} rounds, fresh server each, medians (min..max)\n");
+    println!(
+        "\nFill of {mib} MiB, {SIZE}/{SIZE}, {keys} SETs, {rounds} rounds, fresh server each, medians (min..max)\n"
+    );
     Ok(tell_speed(rig, keys, [&ours, &theirs]))
 }
 
 fn tell_speed(rig: &Rig, keys: u64, [ours, theirs]: [&Runs; 2]) -> bool {
     let peer = rig.installation.benchmark;
-    let mut table = Table::new(["client", "wall s", "client CPU s", "keys on the server", "missing"]);
+    let mut table = Table::new([
+        "client",
+        "wall s",
+        "client CPU s",
+        "keys on the server",
+        "missing",
+    ]);
     for (name, runs) in [("redis-client fill", ours), (peer, theirs)] {
         let (wall, cpu) = (Spread::of(&runs.wall()), Spread::of(&runs.cpu()));
         let fewest = runs.keys.iter().min().copied().unwrap_or(0);
@@ -176,15 +205,21 @@ fn tell_speed(rig: &Rig, keys: u64, [ours, theirs]: [&Runs; 2]) -> bool {
     for (what, ours, theirs, target) in targets {
         let ratio = Ratio::paired(&ours, &theirs);
         all_met &= target.is_met_by(ratio.of_medians);
-        println!("{}", verdict::line(&format!("{what} / {peer}"), target, &ratio));
+        println!(
+            "{}",
+            verdict::line(&format!("{what} / {peer}"), target, &ratio)
+        );
     }
     all_met
 }
 
 /// Looks at the resident set of every setting. Whether all are small enough.
 fn memory(rig: &Rig, arguments: &Arguments) -> Result<bool> {
-    let settings: &[(&str, f64)] =
-        if arguments.is_short() { &SHORT_SETTINGS } else { &SETTINGS };
+    let settings: &[(&str, f64)] = if arguments.is_short() {
+        &SHORT_SETTINGS
+    } else {
+        &SETTINGS
+    };
     let mut table = Table::new(["fill", "keys", "peak RSS MiB", "target", "verdict"]);
     let mut all_met = true;
     for (flags, mib_max) in settings {
@@ -211,7 +246,10 @@ fn memory(rig: &Rig, arguments: &Arguments) -> Result<bool> {
         ]);
     }
     if arguments.is_short() {
-        println!("fill/memory: {} settings, as DBSIZE confirms", settings.len());
+        println!(
+            "fill/memory: {} settings, as DBSIZE confirms",
+            settings.len()
+        );
         return Ok(true);
     }
     println!("\nLargest resident set of the client (its own report, from getrusage)\n\n{table}");
@@ -236,9 +274,21 @@ fn peer_command(rig: &Rig, server: &Server, keys: u64) -> Command {
     let mut command = pinned(rig.cores.client, rig.installation.benchmark);
     command
         .args(["-h", "127.0.0.1", "-p", &server.port().to_string(), "-q"])
-        .args(["-n", &keys.to_string(), "-r", PEER_KEYSPACE, "-P", depth, "-c", connections])
+        .args([
+            "-n",
+            &keys.to_string(),
+            "-r",
+            PEER_KEYSPACE,
+            "-P",
+            depth,
+            "-c",
+            connections,
+        ])
         .arg("SET")
-        .arg(format!("{PEER_PREFIX}{}", "x".repeat(SIZE - PEER_PREFIX_BYTES)))
+        .arg(format!(
+            "{PEER_PREFIX}{}",
+            "x".repeat(SIZE - PEER_PREFIX_BYTES)
+        ))
         .arg("x".repeat(SIZE));
     command
 }

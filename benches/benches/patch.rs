@@ -37,9 +37,24 @@ struct Kind {
 }
 
 const KINDS: [Kind; 3] = [
-    Kind { name: "counter", layout: KeyLayout::Plain, is_stamped: false, nanoseconds_max: 10.0 },
-    Kind { name: "stamped", layout: KeyLayout::Plain, is_stamped: true, nanoseconds_max: 20.0 },
-    Kind { name: "slotted", layout: KeyLayout::Slotted, is_stamped: true, nanoseconds_max: 25.0 },
+    Kind {
+        name: "counter",
+        layout: KeyLayout::Plain,
+        is_stamped: false,
+        nanoseconds_max: 10.0,
+    },
+    Kind {
+        name: "stamped",
+        layout: KeyLayout::Plain,
+        is_stamped: true,
+        nanoseconds_max: 20.0,
+    },
+    Kind {
+        name: "slotted",
+        layout: KeyLayout::Slotted,
+        is_stamped: true,
+        nanoseconds_max: 25.0,
+    },
 ];
 
 /// A block of rendered frames and the keys to come.
@@ -52,14 +67,23 @@ struct Work {
 
 impl Work {
     fn new(kind: &Kind, (key_size, value_size): (usize, usize)) -> Self {
-        let value_size = if kind.is_stamped { value_size } else { UNSTAMPED_VALUE };
+        let value_size = if kind.is_stamped {
+            value_size
+        } else {
+            UNSTAMPED_VALUE
+        };
         let keyspace = Keyspace::new(key_size, None, kind.layout).expect("the sizes are valid");
         let frame = Frame::new(keyspace, ValueLayout::new(value_size, key_size, 0));
         let frames = (SEGMENT_BYTES / frame.bytes()).max(1);
         let segment = Segment::new(frame, frames);
         let mut block = vec![0; segment.block_bytes()];
         segment.render(&mut block);
-        Self { segment, block, passes: FRAMES_PER_TURN_MIN.div_ceil(frames), next: 0 }
+        Self {
+            segment,
+            block,
+            passes: FRAMES_PER_TURN_MIN.div_ceil(frames),
+            next: 0,
+        }
     }
 
     fn frames_per_turn(&self) -> u64 {
@@ -111,17 +135,24 @@ fn render(criterion: &mut Criterion) {
     for sizes in SIZES {
         let mut work = Work::new(&KINDS[1], sizes);
         group.throughput(Throughput::Elements(work.segment.frames() as u64));
-        group.bench_function(id(&KINDS[1], sizes), |bencher| bencher.iter(|| work.render()));
+        group.bench_function(id(&KINDS[1], sizes), |bencher| {
+            bencher.iter(|| work.render())
+        });
     }
 }
 
 /// A lane whose every byte is taken at once and whose every fence is echoed at once.
 fn lane(criterion: &mut Criterion) {
-    let Work { segment, mut block, .. } = Work::new(&KINDS[1], SIZES[1]);
+    let Work {
+        segment, mut block, ..
+    } = Work::new(&KINDS[1], SIZES[1]);
     let frame_bytes = segment.frame().bytes();
     let batch_frames = (8 << 20) / frame_bytes as u64;
-    let shape =
-        LaneShape { segment: segment.into(), batch_frames, replies: Replies::Fenced };
+    let shape = LaneShape {
+        segment: segment.into(),
+        batch_frames,
+        replies: Replies::Fenced,
+    };
     let mut lane = Lane::new(shape, KeySequence::new(0, 1_000_000_000_000));
     let mut latencies = Latencies::default();
     let mut fence = 0_u64;
@@ -137,14 +168,19 @@ fn lane(criterion: &mut Criterion) {
                 lane.sent(part.len(), now);
             }
             let echo = format!("+OK\r\n$16\r\n{fence:016x}\r\n");
-            lane.received(echo.as_bytes(), now, &mut latencies).expect("the echo is right");
+            lane.received(echo.as_bytes(), now, &mut latencies)
+                .expect("the echo is right");
             fence += 1;
         });
     });
 }
 
 fn id(kind: &Kind, (key_size, value_size): (usize, usize)) -> BenchmarkId {
-    let value_size = if kind.is_stamped { value_size } else { UNSTAMPED_VALUE };
+    let value_size = if kind.is_stamped {
+        value_size
+    } else {
+        UNSTAMPED_VALUE
+    };
     BenchmarkId::from_parameter(format!("{key_size}/{value_size}"))
 }
 
@@ -161,7 +197,9 @@ fn nanoseconds_per_frame(kind: &Kind, sizes: (usize, usize)) -> f64 {
     while Instant::now() < warm_until {
         turn();
     }
-    let turns: Vec<f64> = (0..TURNS).map(|_| turn().as_nanos() as f64 / frames).collect();
+    let turns: Vec<f64> = (0..TURNS)
+        .map(|_| turn().as_nanos() as f64 / frames)
+        .collect();
     Spread::of(&turns).median
 }
 

@@ -39,19 +39,23 @@ impl Arguments {
     /// Rounds: as asked, one in the short form, else `default`.
     #[must_use]
     pub fn rounds(&self, default: u64) -> u64 {
-        self.rounds.unwrap_or(if self.is_short() { 1 } else { default })
+        self.rounds
+            .unwrap_or(if self.is_short() { 1 } else { default })
     }
 
     /// MiB per run: as asked, `short` in the short form, else `default`.
     #[must_use]
     pub fn mib(&self, short: u64, default: u64) -> u64 {
-        self.mib.unwrap_or(if self.is_short() { short } else { default })
+        self.mib
+            .unwrap_or(if self.is_short() { short } else { default })
     }
 
     /// Whether the part `name` is to run.
     #[must_use]
     pub fn runs(&self, name: &str) -> bool {
-        self.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()))
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| name.contains(filter.as_str()))
     }
 
     /// The exit status after a run: `outcome` says whether all targets were met.

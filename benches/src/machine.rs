@@ -17,8 +17,11 @@ impl Cores {
     /// Looks at what this process may use.
     #[must_use]
     pub fn observe() -> Self {
-        let cores: Vec<usize> =
-            core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
+        let cores: Vec<usize> = core_affinity::get_core_ids()
+            .unwrap_or_default()
+            .iter()
+            .map(|core| core.id)
+            .collect();
         Self {
             server: cores.iter().copied().min().unwrap_or(0),
             client: cores.iter().copied().max().unwrap_or(0),

@@ -52,7 +52,10 @@ pub fn run(command: &mut Command) -> Result<(Cost, String)> {
     if !output.status.success() {
         return Err(failure(command, &output).into());
     }
-    Ok((Cost { wall, cpu }, String::from_utf8_lossy(&output.stdout).into_owned()))
+    Ok((
+        Cost { wall, cpu },
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    ))
 }
 
 /// User and system CPU time of `who` so far.
@@ -62,8 +65,10 @@ pub fn cpu_time(who: UsageWho) -> Duration {
 }
 
 fn failure(command: &Command, output: &Output) -> String {
-    let arguments: Vec<_> =
-        command.get_args().map(|argument| short(&argument.to_string_lossy())).collect();
+    let arguments: Vec<_> = command
+        .get_args()
+        .map(|argument| short(&argument.to_string_lossy()))
+        .collect();
     format!(
         "{} {} ended with {}:\n{}{}",
         command.get_program().display(),

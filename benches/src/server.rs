@@ -32,20 +32,28 @@ impl Installation {
     /// # Errors
     /// Neither is installed.
     pub fn find() -> Result<Self> {
-        let (server, benchmark) =
-            [("redis-server", "redis-benchmark"), ("valkey-server", "valkey-benchmark")]
-                .into_iter()
-                .find(|(server, benchmark)| exists(server) && exists(benchmark))
-                .ok_or(
-                    "neither redis-server and redis-benchmark nor valkey-server and \
+        let (server, benchmark) = [
+            ("redis-server", "redis-benchmark"),
+            ("valkey-server", "valkey-benchmark"),
+        ]
+        .into_iter()
+        .find(|(server, benchmark)| exists(server) && exists(benchmark))
+        .ok_or(
+            "neither redis-server and redis-benchmark nor valkey-server and \
                      valkey-benchmark are in PATH: this bench needs a real server \
                      (Debian: apt-get install redis-server redis-tools)",
-                )?;
+        )?;
         let output = Command::new(server).arg("--version").output()?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let version =
-            text.split_whitespace().find_map(|word| word.strip_prefix("v=")).unwrap_or("?");
-        Ok(Self { server, benchmark, version: format!("{server} {version}") })
+        let version = text
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("v="))
+            .unwrap_or("?");
+        Ok(Self {
+            server,
+            benchmark,
+            version: format!("{server} {version}"),
+        })
     }
 }
 
@@ -66,9 +74,18 @@ impl Server {
     pub fn start(installation: &Installation, core: usize) -> Result<Self> {
         let folder = TempDir::with_prefix("redis-client-bench-")?;
         let log = folder.path().join("log");
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+            .local_addr()?
+            .port();
         let process = pinned(core, installation.server)
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+            ])
             .args(["--appendonly", "no", "--logfile"])
             .arg(&log)
             .arg("--dir")
@@ -76,13 +93,19 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()?;
-        let mut server = Self { process, port, _folder: folder };
+        let mut server = Self {
+            process,
+            port,
+            _folder: folder,
+        };
         let started_at = Instant::now();
         while !server.ask("PING").is_ok_and(|answer| answer == "+PONG") {
             let is_gone = server.process.try_wait()?.is_some();
             if is_gone || started_at.elapsed() > PATIENCE {
                 let said = std::fs::read_to_string(&log).unwrap_or_default();
-                return Err(format!("{} does not start; it says:\n{said}", installation.server).into());
+                return Err(
+                    format!("{} does not start; it says:\n{said}", installation.server).into(),
+                );
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -101,7 +124,9 @@ impl Server {
     /// It does not say.
     pub fn key_count(&self) -> Result<u64> {
         let answer = self.ask("DBSIZE")?;
-        let count = answer.strip_prefix(':').and_then(|count| count.parse().ok());
+        let count = answer
+            .strip_prefix(':')
+            .and_then(|count| count.parse().ok());
         count.ok_or_else(|| format!("DBSIZE was answered with {answer}").into())
     }
 

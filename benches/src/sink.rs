@@ -63,10 +63,19 @@ impl FromStr for Stream {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let numbers: Vec<u64> = text.split(',').filter_map(|number| number.parse().ok()).collect();
+        let numbers: Vec<u64> = text
+            .split(',')
+            .filter_map(|number| number.parse().ok())
+            .collect();
         match numbers[..] {
-            [frame_bytes, batch_frames, frames] => Ok(Self { frame_bytes, batch_frames, frames }),
-            _ => Err(format!("'{text}' is not <frame bytes>,<frames per batch>,<frames>")),
+            [frame_bytes, batch_frames, frames] => Ok(Self {
+                frame_bytes,
+                batch_frames,
+                frames,
+            }),
+            _ => Err(format!(
+                "'{text}' is not <frame bytes>,<frames per batch>,<frames>"
+            )),
         }
     }
 }
@@ -94,7 +103,11 @@ impl Sink {
     /// # Errors
     /// It does not start.
     pub fn start(core: usize, stream: &Stream) -> Result<Self> {
-        let Stream { frame_bytes, batch_frames, frames } = stream;
+        let Stream {
+            frame_bytes,
+            batch_frames,
+            frames,
+        } = stream;
         let mut process = Command::new(std::env::current_exe()?)
             .arg(format!("--sink={frame_bytes},{batch_frames},{frames}"))
             .arg(format!("--sink-core={core}"))
@@ -105,7 +118,11 @@ impl Sink {
         let mut port = String::new();
         says.read_line(&mut port)?;
         let address = (Ipv4Addr::LOCALHOST, port.trim().parse()?).into();
-        Ok(Self { process, says, address })
+        Ok(Self {
+            process,
+            says,
+            address,
+        })
     }
 
     /// Where it listens.
@@ -122,7 +139,10 @@ impl Sink {
         let mut line = String::new();
         self.says.read_line(&mut line)?;
         let (bytes, cpu) = line.trim().split_once(' ').ok_or("the sink has ended")?;
-        Ok(Swallowed { bytes: bytes.parse()?, cpu_seconds: cpu.parse()? })
+        Ok(Swallowed {
+            bytes: bytes.parse()?,
+            cpu_seconds: cpu.parse()?,
+        })
     }
 }
 
@@ -236,7 +256,14 @@ mod tests {
         let ends: Vec<_> = (0..).map_while(|number| stream.fence_end(number)).collect();
         assert_eq!(ends, [1_000 + fence, 2_000 + 2 * fence, 2_500 + 3 * fence]);
         assert_eq!(ends.last(), Some(&stream.bytes()));
-        assert_eq!(Stream { frames: 20, ..stream }.fence_end(2), None);
+        assert_eq!(
+            Stream {
+                frames: 20,
+                ..stream
+            }
+            .fence_end(2),
+            None
+        );
     }
 
     #[test]
@@ -245,7 +272,10 @@ mod tests {
         let off = b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n";
         assert_eq!(command(set), Some((set.len(), false)));
         assert_eq!(command(off), Some((off.len(), true)));
-        assert_eq!(command(&[set as &[u8], off].concat()), Some((set.len(), false)));
+        assert_eq!(
+            command(&[set as &[u8], off].concat()),
+            Some((set.len(), false))
+        );
         for end in 0..set.len() {
             assert_eq!(command(&set[..end]), None, "{end}");
         }

@@ -19,7 +19,11 @@ impl Spread {
     #[must_use]
     pub fn of(figures: &[f64]) -> Self {
         let sorted = sorted(figures.to_vec());
-        Self { median: middle(&sorted), min: sorted[0], max: sorted[sorted.len() - 1] }
+        Self {
+            median: middle(&sorted),
+            min: sorted[0],
+            max: sorted[sorted.len() - 1],
+        }
     }
 }
 
@@ -47,7 +51,12 @@ impl Ratio {
     #[must_use]
     pub fn paired(ours: &[f64], theirs: &[f64]) -> Self {
         assert_eq!(ours.len(), theirs.len(), "figures come in pairs");
-        let ratios = sorted(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect());
+        let ratios = sorted(
+            ours.iter()
+                .zip(theirs)
+                .map(|(ours, theirs)| ours / theirs)
+                .collect(),
+        );
         let (rank, confidence) = sign_test_rank(ratios.len());
         Self {
             of_medians: Spread::of(ours).median / Spread::of(theirs).median,
@@ -82,7 +91,11 @@ fn sorted(mut figures: Vec<f64>) -> Vec<f64> {
 
 fn middle(sorted: &[f64]) -> f64 {
     let half = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[half] } else { f64::midpoint(sorted[half - 1], sorted[half]) }
+    if sorted.len() % 2 == 1 {
+        sorted[half]
+    } else {
+        f64::midpoint(sorted[half - 1], sorted[half])
+    }
 }
 
 #[cfg(test)]
@@ -92,12 +105,21 @@ mod tests {
     #[test]
     fn ranks_are_those_of_published_tables() {
         // Conover, Practical Nonparametric Statistics, intervals for the median.
-        for (pairs, rank, confidence) in
-            [(1, 1, 0.0), (5, 1, 0.9375), (6, 1, 0.9688), (9, 2, 0.9609), (15, 4, 0.9648), (20, 6, 0.9586)]
-        {
+        for (pairs, rank, confidence) in [
+            (1, 1, 0.0),
+            (5, 1, 0.9375),
+            (6, 1, 0.9688),
+            (9, 2, 0.9609),
+            (15, 4, 0.9648),
+            (20, 6, 0.9586),
+        ] {
             let found = sign_test_rank(pairs);
             assert_eq!(found.0, rank, "{pairs} pairs");
-            assert!((found.1 - confidence).abs() < 1e-4, "{pairs} pairs: {}", found.1);
+            assert!(
+                (found.1 - confidence).abs() < 1e-4,
+                "{pairs} pairs: {}",
+                found.1
+            );
         }
     }
 
@@ -113,6 +135,13 @@ mod tests {
 
     #[test]
     fn the_middle_of_an_even_number_is_between_two() {
-        assert_eq!(Spread::of(&[4.0, 1.0, 3.0, 2.0]), Spread { median: 2.5, min: 1.0, max: 4.0 });
+        assert_eq!(
+            Spread::of(&[4.0, 1.0, 3.0, 2.0]),
+            Spread {
+                median: 2.5,
+                min: 1.0,
+                max: 4.0
+            }
+        );
     }
 }

@@ -26,7 +26,11 @@ impl Target {
     /// `PASS` or `FAIL`.
     #[must_use]
     pub fn judge(self, figure: f64) -> &'static str {
-        if self.is_met_by(figure) { "PASS" } else { "FAIL" }
+        if self.is_met_by(figure) {
+            "PASS"
+        } else {
+            "FAIL"
+        }
     }
 
     /// Judges a ratio by its medians, and says so where its interval contains the bound.
@@ -66,9 +70,20 @@ mod tests {
 
     #[test]
     fn a_bound_inside_the_interval_is_noise() {
-        let ratio = Ratio { of_medians: 0.92, low: 0.88, high: 0.95, confidence: 0.96 };
-        assert_eq!(Target::AtLeast(0.90).judge_ratio(&ratio), "PASS, within noise");
-        assert_eq!(Target::AtMost(0.90).judge_ratio(&ratio), "FAIL, within noise");
+        let ratio = Ratio {
+            of_medians: 0.92,
+            low: 0.88,
+            high: 0.95,
+            confidence: 0.96,
+        };
+        assert_eq!(
+            Target::AtLeast(0.90).judge_ratio(&ratio),
+            "PASS, within noise"
+        );
+        assert_eq!(
+            Target::AtMost(0.90).judge_ratio(&ratio),
+            "FAIL, within noise"
+        );
         assert_eq!(Target::AtLeast(0.70).judge_ratio(&ratio), "PASS");
     }
 }

@@ -57,15 +57,16 @@ impl Display {
     pub(crate) fn observe(&mut self, event: Event) {
         match event {
             Event::Progress(progress) => self.show(&progress),
-            Event::Notice(text) => self.note(&text),
+            Event::Notice(text) => self.beside(|console| console.note(&text)),
+            Event::Warning(text) => self.beside(|console| console.warning(&text)),
         }
     }
 
-    /// Shows a line without disturbing the bar.
-    pub(crate) fn note(&self, text: &str) {
+    /// Prints without disturbing the bar.
+    fn beside(&self, print: impl FnOnce(Console)) {
         match &self.form {
-            Form::Bar(bar) => bar.suspend(|| self.console.note(text)),
-            Form::Lines { .. } | Form::Hidden => self.console.note(text),
+            Form::Bar(bar) => bar.suspend(|| print(self.console)),
+            Form::Lines { .. } | Form::Hidden => print(self.console),
         }
     }
 

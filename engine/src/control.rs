@@ -90,7 +90,8 @@ impl Control {
     /// Nothing answers, the login is refused, the server is loading, a replica, or part of a
     /// cluster.
     pub fn connect(target: &Target) -> Result<Self> {
-        let (_, address) = socket::connect(target)?;
+        let (stream, address) = socket::connect(target)?;
+        handshake::sniff(&stream, address)?;
         let mut control = Self::connect_to(target, address)?;
         control.facts.is_local = is_local(address);
         control.check_state()?;
@@ -143,6 +144,12 @@ impl Control {
         };
         control.log_in()?;
         Ok(control)
+    }
+
+    /// Changes how long the server may take for one answer.
+    pub(crate) fn set_patience(&self, patience: Duration) {
+        // The connection is open and the duration not zero, so this cannot fail.
+        let _ = self.connection.set_read_timeout(Some(patience));
     }
 
     /// What the server said of itself.

@@ -1,7 +1,7 @@
 //! What every new connection says first: AUTH, SELECT, a name, the reply mode, and the first
 //! frame by itself, so that a refusal shows before anything else happens.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -170,6 +170,52 @@ pub fn error_text(error: &redis::ServerError) -> String {
     }
 }
 
+/// Says PING on a fresh connection and looks at the first bytes of the answer: enough to tell a
+/// Redis server from one that is silent, speaks something else, or never stops.
+///
+/// # Errors
+/// It is none, or does not answer in time.
+pub fn sniff(stream: &TcpStream, address: SocketAddr) -> Result<()> {
+    let timeout = Some(Duration::from_secs(ANSWER_SECONDS_MAX));
+    let lost = |error: std::io::Error| lost(address, "PING", &error);
+    stream.set_read_timeout(timeout).map_err(lost)?;
+    stream.set_write_timeout(timeout).map_err(lost)?;
+    (&*stream).write_all(b"PING\r\n").map_err(lost)?;
+    let mut bytes = [0; 64];
+    let length = Patient(stream).read(&mut bytes).map_err(lost)?;
+    match &bytes[..length] {
+        [] => Err(Error::NotRedis {
+            address,
+            saw: "it closed the connection".into(),
+        }),
+        [b'+' | b'-', ..] => Ok(()),
+        other => {
+            let line = other
+                .split(|byte| *byte == b'\r' || *byte == b'\n')
+                .next()
+                .unwrap_or(other);
+            Err(Error::NotRedis {
+                address,
+                saw: format!("it answered PING with '{}'", line.escape_ascii()),
+            })
+        }
+    }
+}
+
+/// Reads on when a signal interrupts.
+struct Patient<'a>(&'a TcpStream);
+
+impl Read for Patient<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            match self.0.read(bytes) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
 /// A blocking conversation on a fresh connection.
 struct Talk<'a> {
     stream: &'a TcpStream,
@@ -195,7 +241,7 @@ impl Talk<'_> {
         (0..answers)
             .map(|_| {
                 self.parser
-                    .parse_value(self.stream)
+                    .parse_value(Patient(self.stream))
                     .map_err(|error| answer_error(self.address, what, &error))
             })
             .collect()

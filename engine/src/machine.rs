@@ -40,10 +40,23 @@ impl Machine {
         cores.sort_unstable();
         Self {
             cores,
-            io_uring: driver::uring::availability(),
+            io_uring: io_uring_availability(),
             server_is_local: !server.is_empty() && server.iter().all(|address| is_local(*address)),
         }
     }
+}
+
+/// Tries a ring in a thread of its own: while the kernel takes a ring down it interrupts the
+/// thread that had it, and a read with a time-out would fail for that.
+fn io_uring_availability() -> Result<(), Unavailable> {
+    std::thread::spawn(driver::uring::availability)
+        .join()
+        .unwrap_or_else(|_| {
+            Err(Unavailable {
+                cause: "the attempt panicked".into(),
+                cure: "please report this".into(),
+            })
+        })
 }
 
 /// Whether `address` belongs to this machine: the route to a local address starts at that same

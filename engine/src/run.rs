@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, setrlimit};
 
-use crate::audit::{Before, Sent, audit};
+use crate::audit::{Before, Finding, Sent, audit};
 use crate::control::Control;
 use crate::driver::desk::{Shared, Tally};
 use crate::error::{Error, Result};
@@ -26,6 +26,8 @@ use crate::target::Target;
 
 /// Time between two reports of progress.
 const TELL: Duration = Duration::from_millis(100);
+/// How long an interrupted fill waits for one answer of the server.
+const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(2);
 /// Files that are open beside the connections: rings, control connections, standard streams.
 const FILES_BESIDE_CONNECTIONS: u64 = 64;
 
@@ -34,8 +36,10 @@ const FILES_BESIDE_CONNECTIONS: u64 = 64;
 pub enum Event {
     /// How far it is; several times a second.
     Progress(Progress),
-    /// Something the user should know, in one line.
+    /// A choice that was made for the user, in one line.
     Notice(String),
+    /// Something that is likely to go wrong, in one line.
+    Warning(String),
 }
 
 /// How far a fill is.
@@ -59,7 +63,7 @@ pub struct Progress {
 /// Fills the server behind `control` and looks whether everything arrived.
 ///
 /// # Errors
-/// The driver cannot be set up, or the server is gone for good. Refusals, losses and
+/// The server is gone before the start, or the driver cannot be set up. Refusals, losses and
 /// interruptions are no errors: the report tells of them.
 pub fn fill(
     plan: &Plan,
@@ -79,7 +83,7 @@ pub fn fill(
             Some(Monitor::start(second, snapshot.clone(), Halt::clone(&halt)))
         }
         _ => {
-            observe(Event::Notice(
+            observe(Event::Warning(
                 "INFO is not permitted: the server is not watched during the fill".into(),
             ));
             None
@@ -117,13 +121,20 @@ pub fn fill(
     let sent = sent(&reactors, signal.is_some());
     let audit_at = Instant::now();
     let mut notice = |text| observe(Event::Notice(text));
-    let finding = audit(control, plan, &before, &sent, stop, &mut notice)?;
+    if sent.interrupted {
+        control.set_patience(INTERRUPTED_PATIENCE);
+    }
+    let (finding, audit_error) = match audit(control, plan, &before, &sent, stop, &mut notice) {
+        Ok(finding) => (finding, None),
+        Err(error) => (Finding::default(), Some(error.to_string())),
+    };
     Ok(summary::report(&summary::Facts {
         plan,
         target,
         server: control.facts(),
         before: &before,
         finding: &finding,
+        audit_error: audit_error.as_deref(),
         reactors: &reactors,
         fill: seconds,
         audit: audit_at.elapsed(),
@@ -158,7 +169,7 @@ fn observe_open_files(plan: &Plan, observe: &mut dyn FnMut(Event)) {
     if soft < needed && setrlimit(Resource::RLIMIT_NOFILE, needed.min(hard), hard).is_err()
         || hard < needed
     {
-        observe(Event::Notice(format!(
+        observe(Event::Warning(format!(
             "only {hard} files may be open (`ulimit -Hn`), {needed} are needed: some connections will fail; use fewer (-n)"
         )));
     }

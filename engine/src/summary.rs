@@ -33,6 +33,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) server: &'a ServerFacts,
     pub(crate) before: &'a Before,
     pub(crate) finding: &'a Finding,
+    /// Why the audit could not look.
+    pub(crate) audit_error: Option<&'a str>,
     pub(crate) reactors: &'a [ReactorResult],
     pub(crate) fill: Duration,
     pub(crate) audit: Duration,
@@ -46,7 +48,7 @@ pub(crate) struct Facts<'a> {
 /// The report.
 pub(crate) fn report(facts: &Facts<'_>) -> Report {
     let latencies = latencies(facts.reactors);
-    let acked: u64 = lanes(facts).map(|lane| lane.acked).sum();
+    let acked = acked(facts);
     let fences = match replies(facts) {
         Replies::Fenced => latencies.ack_us.len(),
         Replies::Each => 0,
@@ -149,6 +151,26 @@ fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
     }
 }
 
+/// Keys acknowledged. A fence also acknowledges keys that were refused silently: where there were
+/// such, what was seen on the server counts.
+fn acked(facts: &Facts<'_>) -> u64 {
+    let acked: u64 = lanes(facts).map(|lane| lane.acked).sum();
+    let refused = facts
+        .finding
+        .change
+        .as_ref()
+        .map_or(0, |change| change.sets_refused);
+    if replies(facts) == Replies::Each || refused == 0 {
+        return acked;
+    }
+    acked.min(
+        facts
+            .finding
+            .present
+            .unwrap_or(acked.saturating_sub(refused)),
+    )
+}
+
 /// How the server acknowledged, whatever was planned.
 fn replies(facts: &Facts<'_>) -> Replies {
     lanes(facts)
@@ -244,7 +266,10 @@ fn reason(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> String {
     let planned = facts.plan.keys();
     let stored = match facts.finding.present {
         Some(present) => format!("{present} of {planned} planned keys are on the server"),
-        None => format!("how many of the {planned} planned keys are on the server was not checked"),
+        None => {
+            let why = facts.audit_error.unwrap_or("it was not looked at");
+            format!("how many of the {planned} planned keys are on the server is unknown: {why}")
+        }
     };
     let change = facts.finding.change.as_ref();
     let removed = change.map_or(0, |change| change.removed_by_server);

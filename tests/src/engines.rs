@@ -20,12 +20,31 @@ fn every_engine_fills(args: &str, keys: u64, (key_size, value_size): (usize, usi
     for driver in DRIVERS {
         for replies in REPLIES {
             server.clear();
-            let command = fill(&server).with(driver).with(replies).with(args).with(&sizes);
+            let command = fill(&server)
+                .with(driver)
+                .with(replies)
+                .with(args)
+                .with(&sizes);
             let report = command.completes(keys);
-            assert_eq!(server.misfits(key_size, value_size), 0, "{}", command.command_line());
+            assert_eq!(
+                server.misfits(key_size, value_size),
+                0,
+                "{}",
+                command.command_line()
+            );
             let (driver, replies) = (last_word(driver, 1), last_word(replies, 1));
-            assert_eq!(report.text("plan.driver"), driver, "{}", command.command_line());
-            assert_eq!(report.text("plan.replies"), replies, "{}", command.command_line());
+            assert_eq!(
+                report.text("plan.driver"),
+                driver,
+                "{}",
+                command.command_line()
+            );
+            assert_eq!(
+                report.text("plan.replies"),
+                replies,
+                "{}",
+                command.command_line()
+            );
         }
     }
 }
@@ -73,8 +92,16 @@ fn with_slotted_keys() {
 #[test]
 fn the_send_path_asked_for_is_the_one_used() {
     let server = Server::start();
-    for (send, used) in [("zc", "zc"), ("fixed", "fixed"), ("copy", "copy"), ("auto", "fixed")] {
-        let report = fill(&server).with("--keys 500 --driver uring --send").with(send).report();
+    for (send, used) in [
+        ("zc", "zc"),
+        ("fixed", "fixed"),
+        ("copy", "copy"),
+        ("auto", "fixed"),
+    ] {
+        let report = fill(&server)
+            .with("--keys 500 --driver uring --send")
+            .with(send)
+            .report();
         assert_eq!(report.text("plan.send"), used);
     }
 }
@@ -83,7 +110,10 @@ fn the_send_path_asked_for_is_the_one_used() {
 fn short_pipelines_read_each_reply() {
     let server = Server::start();
     for (depth, replies) in [("31", "each"), ("32", "fenced")] {
-        let report = fill(&server).with("--keys 500 --pipeline-depth").with(depth).report();
+        let report = fill(&server)
+            .with("--keys 500 --pipeline-depth")
+            .with(depth)
+            .report();
         assert_eq!(report.text("plan.replies"), replies);
     }
 }
@@ -100,7 +130,9 @@ fn where_client_reply_is_forbidden_each_reply_is_read() {
 #[test]
 fn fenced_fills_are_acknowledged_once_per_batch() {
     let server = Server::start();
-    fill(&server).with("--keys 2000 --pipeline-depth 100 -n 1 --replies fenced").completes(2000);
+    fill(&server)
+        .with("--keys 2000 --pipeline-depth 100 -n 1 --replies fenced")
+        .completes(2000);
     // The first frame goes alone; then twenty batches, the last of them short.
     assert_eq!(server.calls("echo"), 20);
 }
@@ -124,13 +156,23 @@ fn reactors_as_many_as_asked_for() {
 fn reactors_on_named_cores() {
     let server = Server::start();
     let core = first_core();
-    for core in [format!("cores={core}"), format!("cores={core} --no-progress")] {
+    for core in [
+        format!("cores={core}"),
+        format!("cores={core} --no-progress"),
+    ] {
         server.clear();
-        let report = fill(&server).with("--keys 3001 --reactors").with(&core).completes(3001);
+        let report = fill(&server)
+            .with("--keys 3001 --reactors")
+            .with(&core)
+            .completes(3001);
         assert_eq!(report.number("plan.reactors"), 1);
     }
-    let report = fill(&server).with("-n 64 --keys 3001 --reactors cores").report();
-    let cores = std::thread::available_parallelism().expect("a number of cores").get();
+    let report = fill(&server)
+        .with("-n 64 --keys 3001 --reactors cores")
+        .report();
+    let cores = std::thread::available_parallelism()
+        .expect("a number of cores")
+        .get();
     assert_eq!(report.number("plan.reactors"), cores as u64);
 }
 
@@ -140,7 +182,11 @@ fn on_one_core_shared_with_the_server() {
     let core = jail::on_core(first_core());
     for driver in DRIVERS {
         server.clear();
-        fill(&server).with("--keys 2001 -n 10").with(driver).under(core.clone()).completes(2001);
+        fill(&server)
+            .with("--keys 2001 -n 10")
+            .with(driver)
+            .under(core.clone())
+            .completes(2001);
     }
 }
 
@@ -156,15 +202,24 @@ fn serially() {
 #[test]
 fn without_io_uring_the_socket_driver_goes_on_and_says_why() {
     let server = Server::start();
-    let command = fill(&server).with("--keys 2001 --output json").under(jail::without_io_uring());
+    let command = fill(&server)
+        .with("--keys 2001 --output json")
+        .under(jail::without_io_uring());
     let outcome = command.run();
-    outcome.succeeds().says(["--driver socket", "io_uring", "seccomp"]);
-    outcome.report().is_complete(2001).has([("plan.driver", "socket".into())]);
+    outcome
+        .succeeds()
+        .says(["--driver socket", "io_uring", "seccomp"]);
+    outcome
+        .report()
+        .is_complete(2001)
+        .has([("plan.driver", "socket".into())]);
     assert_eq!(server.dbsize(), 2001);
 }
 
 /// The first core this process may run on.
 fn first_core() -> usize {
     let mask = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).expect("a mask");
-    (0..nix::sched::CpuSet::count()).find(|core| mask.is_set(*core) == Ok(true)).expect("a core")
+    (0..nix::sched::CpuSet::count())
+        .find(|core| mask.is_set(*core) == Ok(true))
+        .expect("a core")
 }

@@ -17,8 +17,14 @@ fn dry_run(args: &str) -> Invocation<'static> {
 /// Asserts what a dry run says of a setting: its value and who decided.
 #[track_caller]
 fn settles(command: &Invocation<'_>, name: &str, value: impl Into<Value>, source: &str) {
-    let (value_at, source_at) = (format!("settings.{name}.value"), format!("settings.{name}.source"));
-    command.report().has([(value_at.as_str(), value.into()), (source_at.as_str(), source.into())]);
+    let (value_at, source_at) = (
+        format!("settings.{name}.value"),
+        format!("settings.{name}.source"),
+    );
+    command.report().has([
+        (value_at.as_str(), value.into()),
+        (source_at.as_str(), source.into()),
+    ]);
 }
 
 #[test]
@@ -26,7 +32,12 @@ fn a_flag_beats_a_preset_beats_the_environment_beats_the_default() {
     let depth = "pipeline-depth";
     settles(&dry_run("-d 1"), depth, 7738, "default");
     settles(&dry_run("-d 1").env(CHUNK, "1024"), depth, 967, "env");
-    settles(&dry_run("-d 1 --preset balanced").env(CHUNK, "1024"), depth, 1000, "preset");
+    settles(
+        &dry_run("-d 1 --preset balanced").env(CHUNK, "1024"),
+        depth,
+        1000,
+        "preset",
+    );
     let all = dry_run("-d 1 --preset balanced --pipeline-depth 5").env(CHUNK, "1024");
     settles(&all, depth, 5, "flag");
 }
@@ -38,7 +49,12 @@ fn the_report_of_a_fill_tells_the_same_as_the_dry_run() {
         ("", None, 7738, "default"),
         ("", Some("1024"), 967, "env"),
         ("--preset session-cache", Some("1024"), 5000, "preset"),
-        ("--preset session-cache --pipeline-depth 77", Some("1024"), 77, "flag"),
+        (
+            "--preset session-cache --pipeline-depth 77",
+            Some("1024"),
+            77,
+            "flag",
+        ),
     ] {
         let mut command = fill(&server).with("--keys 500").with(args);
         if let Some(chunk) = chunk {
@@ -48,7 +64,10 @@ fn the_report_of_a_fill_tells_the_same_as_the_dry_run() {
             ("plan.pipeline_depth", depth.into()),
             ("plan.sources.pipeline-depth", source.into()),
             ("plan.sources.keys", "flag".into()),
-            ("plan.sources.connections", if args.is_empty() { "default" } else { "preset" }.into()),
+            (
+                "plan.sources.connections",
+                if args.is_empty() { "default" } else { "preset" }.into(),
+            ),
         ]);
     }
 }
@@ -73,8 +92,14 @@ fn a_malformed_variable_that_decides_nothing_is_only_warned_of() {
     let server = Server::start();
     for args in ["--pipeline-depth 100", "--preset fast"] {
         for chunk in ["abc", "0", "-1"] {
-            let outcome = fill(&server).with("--keys 500").with(args).env(CHUNK, chunk).run();
-            outcome.succeeds().says(["warning", CHUNK, chunk, "ignored"]);
+            let outcome = fill(&server)
+                .with("--keys 500")
+                .with(args)
+                .env(CHUNK, chunk)
+                .run();
+            outcome
+                .succeeds()
+                .says(["warning", CHUNK, chunk, "ignored"]);
         }
     }
 }
@@ -90,7 +115,10 @@ fn every_preset_sets_sizes_depth_and_connections() {
         ("object-cache", 256, 8192, 1000, 4),
     ] {
         server.clear();
-        let report = fill(&server).with("--keys 1001 --preset").with(preset).completes(1001);
+        let report = fill(&server)
+            .with("--keys 1001 --preset")
+            .with(preset)
+            .completes(1001);
         report.has([
             ("plan.key_size", key_size.into()),
             ("plan.value_size", value_size.into()),
@@ -114,7 +142,11 @@ fn flags_change_single_settings_of_a_preset() {
         ("-s", "connections", 1),
     ] {
         settles(&command.clone().with(flag), name, value, "flag");
-        let other = if name == "key-size" { ("value-size", 4096) } else { ("key-size", 1024) };
+        let other = if name == "key-size" {
+            ("value-size", 4096)
+        } else {
+            ("key-size", 1024)
+        };
         settles(&command.clone().with(flag), other.0, other.1, "preset");
     }
 }
@@ -122,7 +154,10 @@ fn flags_change_single_settings_of_a_preset() {
 #[test]
 fn a_dry_run_connects_nowhere_and_changes_nothing() {
     let nobody = Fake::silent();
-    fill_port(nobody.port()).with("-f -d 1 --dry-run").run().succeeds();
+    fill_port(nobody.port())
+        .with("-f -d 1 --dry-run")
+        .run()
+        .succeeds();
     assert_eq!((nobody.callers(), nobody.heard().as_str()), (0, ""));
 }
 
@@ -139,7 +174,10 @@ fn a_dry_run_lists_settings_sources_keys_bytes_and_memory() {
         ["password", "(hidden)", "flag"],
     ] {
         let words = |line: &str| line.split_ascii_whitespace().eq(row);
-        outcome.check(outcome.stdout.lines().any(words), &format!("there is no row {row:?}"));
+        outcome.check(
+            outcome.stdout.lines().any(words),
+            &format!("there is no row {row:?}"),
+        );
     }
     outcome.prints(["102,400", "524,288,000", "memory"]);
 }
@@ -148,32 +186,82 @@ fn a_dry_run_lists_settings_sources_keys_bytes_and_memory() {
 fn a_dry_run_in_json_holds_every_setting() {
     let report = dry_run("-d 500mb").report();
     for name in [
-        "host", "port", "db", "data", "flush", "key-size", "value-size", "key-prefix", "start-key",
-        "seed", "key-layout", "connections", "reactors", "pipeline-depth", "replies", "driver",
-        "send", "pin", "output",
+        "host",
+        "port",
+        "db",
+        "data",
+        "flush",
+        "key-size",
+        "value-size",
+        "key-prefix",
+        "start-key",
+        "seed",
+        "key-layout",
+        "connections",
+        "reactors",
+        "pipeline-depth",
+        "replies",
+        "driver",
+        "send",
+        "pin",
+        "output",
     ] {
         report.at(&format!("settings.{name}.value"));
         assert!(["flag", "default"].contains(&report.text(&format!("settings.{name}.source"))));
     }
-    report.has([("keys", 512_000.into()), ("payload_bytes", (500 << 20).into())]);
+    report.has([
+        ("keys", 512_000.into()),
+        ("payload_bytes", (500 << 20).into()),
+    ]);
     assert!(report.number("expected_memory_bytes") > 500 << 20);
 }
 
 #[test]
 fn a_dry_run_refuses_what_a_fill_would_refuse() {
-    dry_run("--keys 257 --key-size 1").run().is_refused(2, ["--key-size 2"]);
-    dry_run("--keys 10 --key-size 0").run().is_refused(2, ["--key-size", "1 to 65536"]);
+    dry_run("--keys 257 --key-size 1")
+        .run()
+        .is_refused(2, ["--key-size 2"]);
+    dry_run("--keys 10 --key-size 0")
+        .run()
+        .is_refused(2, ["--key-size", "1 to 65536"]);
 }
 
 #[test]
 fn help_mentions_every_flag() {
     let flags = [
-        "-h, --host", "-p, --port", "-u, --username", "-a, --password", "--password-file",
-        "--ask-password", "--db", "-d, --data", "--keys", "-f, --flush", "-y, --yes",
-        "-n, --connections", "-s, --serial", "--key-size", "--value-size", "--pipeline-depth",
-        "--preset", "--key-prefix", "--start-key", "--seed", "--key-layout", "--replies",
-        "--driver", "--send", "--reactors", "--no-pin", "--output", "-q, --quiet", "--no-progress",
-        "--dry-run", "--force", "-v, --verbose", "--help",
+        "-h, --host",
+        "-p, --port",
+        "-u, --username",
+        "-a, --password",
+        "--password-file",
+        "--ask-password",
+        "--db",
+        "-d, --data",
+        "--keys",
+        "-f, --flush",
+        "-y, --yes",
+        "-n, --connections",
+        "-s, --serial",
+        "--key-size",
+        "--value-size",
+        "--pipeline-depth",
+        "--preset",
+        "--key-prefix",
+        "--start-key",
+        "--seed",
+        "--key-layout",
+        "--replies",
+        "--driver",
+        "--send",
+        "--reactors",
+        "--no-pin",
+        "--output",
+        "-q, --quiet",
+        "--no-progress",
+        "--dry-run",
+        "--force",
+        "-v, --verbose",
+        "--help",
     ];
     let outcome = program().with("fill --help").run();
     outcome.succeeds().prints(flags);
@@ -183,21 +271,38 @@ fn help_mentions_every_flag() {
 #[test]
 fn help_holds_ranges_presets_examples_recommendations_and_precedence() {
     program().with("fill --help").run().prints([
-        "1 to 65536", "1 to 524288", "1 to 100000", "1 to 1024", "fast", "balanced",
-        "memory-efficient", "session-cache", "object-cache", "redis-client fill -h", "recommended",
-        "precedence", "REDIS_CLIENT_FILL_CHUNK_KB", "REDISCLI_AUTH",
+        "1 to 65536",
+        "1 to 524288",
+        "1 to 100000",
+        "1 to 1024",
+        "fast",
+        "balanced",
+        "memory-efficient",
+        "session-cache",
+        "object-cache",
+        "redis-client fill -h",
+        "recommended",
+        "precedence",
+        "REDIS_CLIENT_FILL_CHUNK_KB",
+        "REDISCLI_AUTH",
     ]);
 }
 
 #[test]
 fn every_example_of_the_help_is_a_valid_command_line() {
     let help = program().with("fill --help").run().stdout;
-    let examples = help.lines().filter_map(|line| line.trim().strip_prefix("redis-client fill -h localhost"));
+    let examples = help
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("redis-client fill -h localhost"));
     let mut count = 0;
     for example in examples {
         let args = example.split("  ").next().unwrap_or_default();
         let args = args.split('|').next().unwrap_or_default();
-        program().with("fill -h localhost --dry-run").with(args).run().succeeds();
+        program()
+            .with("fill -h localhost --dry-run")
+            .with(args)
+            .run()
+            .succeeds();
         count += 1;
     }
     assert!(count >= 5, "{count} examples");
@@ -207,7 +312,9 @@ fn every_example_of_the_help_is_a_valid_command_line() {
 fn the_version_is_that_of_the_package() {
     let outcome = program().with("--version").run();
     let version = format!("redis-client {}\n", env!("CARGO_PKG_VERSION"));
-    outcome.succeeds().check(outcome.stdout == version, "it is not the package's version");
+    outcome
+        .succeeds()
+        .check(outcome.stdout == version, "it is not the package's version");
     outcome.check(outcome.stderr.is_empty(), "standard error is not empty");
 }
 
@@ -223,7 +330,9 @@ fn help_needs_no_host() {
 fn before_it_starts_it_says_what_it_will_do() {
     let server = Server::start();
     let outcome = fill(&server).with("--keys 1500 --value-size 100").run();
-    outcome.succeeds().says(["1,500 keys", &server.address(), "memory"]);
+    outcome
+        .succeeds()
+        .says(["1,500 keys", &server.address(), "memory"]);
 }
 
 #[test]
@@ -240,7 +349,15 @@ fn quiet_leaves_standard_error_empty() {
 #[test]
 fn verbose_says_more() {
     let server = Server::start();
-    let lines = |args| fill(&server).with("--keys 1500").with(args).run().stderr.lines().count();
+    let lines = |args| {
+        fill(&server)
+            .with("--keys 1500")
+            .with(args)
+            .run()
+            .stderr
+            .lines()
+            .count()
+    };
     server.clear();
     let usual = lines("");
     server.clear();
@@ -253,25 +370,45 @@ fn while_it_runs_it_tells_how_far_it_is() {
     for (args, tells) in [("", true), ("--no-progress", false), ("-q", false)] {
         server.run("CLIENT PAUSE 4500 WRITE");
         let outcome = fill(&server).with("--keys 1500").with(args).run();
-        outcome.succeeds().check(outcome.stderr.contains(" % ") == tells, "progress is wrong");
+        outcome
+            .succeeds()
+            .check(outcome.stderr.contains(" % ") == tells, "progress is wrong");
     }
 }
 
 #[test]
 fn on_a_terminal_it_shows_a_bar() {
     let server = Server::start();
-    let fill = fill(&server).with("--keys 400000 --value-size 100").command_line();
+    let fill = fill(&server)
+        .with("--keys 400000 --value-size 100")
+        .command_line();
     let outcome = on_a_terminal(&format!("stty cols 120; {fill}")).run();
-    outcome.succeeds().prints(["% [", "MiB", "keys/s", "MB/s", "ETA", "server CPU", "complete"]);
+    outcome.succeeds().prints([
+        "% [",
+        "MiB",
+        "keys/s",
+        "MB/s",
+        "ETA",
+        "server CPU",
+        "complete",
+    ]);
     assert_eq!(server.dbsize(), 400_000);
 }
 
 #[test]
 fn who_stops_reading_does_no_harm() {
     let ignored = ["sh", "-c", "\"$@\" | true", "sh"];
-    program().with("fill --help").under(ignored).run().succeeds();
+    program()
+        .with("fill --help")
+        .under(ignored)
+        .run()
+        .succeeds();
     let server = Server::start();
-    fill(&server).with("--keys 500").under(ignored).run().succeeds();
+    fill(&server)
+        .with("--keys 500")
+        .under(ignored)
+        .run()
+        .succeeds();
     assert_eq!(server.dbsize(), 500);
 }
 
@@ -279,27 +416,44 @@ fn who_stops_reading_does_no_harm() {
 fn a_report_that_cannot_be_written_is_a_failure() {
     let server = Server::start();
     let full = ["sh", "-c", "\"$@\" > /dev/full", "sh"];
-    let outcome = fill(&server).with("--keys 500 --output json").under(full).run();
+    let outcome = fill(&server)
+        .with("--keys 500 --output json")
+        .under(full)
+        .run();
     outcome.exits_with(1).says(["standard output"]);
 }
 
 #[test]
 fn on_another_machine_a_flush_asks_first() {
     for (answer, status, left) in [("n\n", 2, 37), ("\n", 2, 37), ("y\n", 0, 0)] {
-        let Some(elsewhere) = jail::elsewhere() else { return };
-        let command = program().with("fill -f -p 6379 -h").arg(jail::ELSEWHERE).command_line();
+        let Some(elsewhere) = jail::elsewhere() else {
+            return;
+        };
+        let command = program()
+            .with("fill -f -p 6379 -h")
+            .arg(jail::ELSEWHERE)
+            .command_line();
         let mut terminal = on_a_terminal(&command).under(elsewhere).start();
         terminal.answer("[y/N]", answer);
         let outcome = terminal.wait();
-        outcome.exits_with(status).prints([jail::ELSEWHERE, "database 0", "37 keys"]);
+        outcome
+            .exits_with(status)
+            .prints([jail::ELSEWHERE, "database 0", "37 keys"]);
         outcome.prints([format!("left on the server: {left}").as_str()]);
     }
 }
 
 #[test]
 fn on_another_machine_a_flush_does_not_ask_who_has_said_yes() {
-    let Some(elsewhere) = jail::elsewhere() else { return };
-    let command = program().with("fill -f -y -p 6379 -h").arg(jail::ELSEWHERE).command_line();
+    let Some(elsewhere) = jail::elsewhere() else {
+        return;
+    };
+    let command = program()
+        .with("fill -f -y -p 6379 -h")
+        .arg(jail::ELSEWHERE)
+        .command_line();
     let outcome = on_a_terminal(&command).under(elsewhere).run();
-    outcome.succeeds().prints(["flushed 37 keys", "left on the server: 0"]);
+    outcome
+        .succeeds()
+        .prints(["flushed 37 keys", "left on the server: 0"]);
 }

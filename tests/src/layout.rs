@@ -16,7 +16,13 @@ const UNSAFE_FOLDER: &str = "engine/src/driver/uring/";
 /// its neighbours on the same line, and none above.
 const LEVELS: &[&[&str]] = &[
     &["error", "plan::amount"],
-    &["stop", "latency", "plan::sequence", "plan::values", "plan::footprint"],
+    &[
+        "stop",
+        "latency",
+        "plan::sequence",
+        "plan::values",
+        "plan::footprint",
+    ],
     &["cluster", "cluster::slot", "plan::keyspace"],
     &["frame"],
     &["segment"],
@@ -64,7 +70,11 @@ fn none(complaints: Vec<String>) {
 
 /// `path:line`.
 fn place(source: &Source, at: usize) -> String {
-    format!("{}:{}", source.path, source.code[..at].matches('\n').count() + 1)
+    format!(
+        "{}:{}",
+        source.path,
+        source.code[..at].matches('\n').count() + 1
+    )
 }
 
 #[test]
@@ -76,12 +86,18 @@ fn unsafe_stands_in_one_folder() {
         for (at, _) in words(&source.code).filter(|(_, word)| *word == "unsafe") {
             seen_there |= is_there;
             if !is_there {
-                complaints.push(format!("{}: unsafe belongs into {UNSAFE_FOLDER}", place(&source, at)));
+                complaints.push(format!(
+                    "{}: unsafe belongs into {UNSAFE_FOLDER}",
+                    place(&source, at)
+                ));
             }
         }
     }
     none(complaints);
-    assert!(seen_there, "this test does not see the unsafe code in {UNSAFE_FOLDER}");
+    assert!(
+        seen_there,
+        "this test does not see the unsafe code in {UNSAFE_FOLDER}"
+    );
 }
 
 #[test]
@@ -89,14 +105,20 @@ fn every_crate_denies_unsafe_code() {
     for root in ["engine/src/lib.rs", "cli/src/main.rs", "tests/src/main.rs"] {
         let source = all_sources().into_iter().find(|source| source.path == root);
         let code = source.expect("there is a crate root").code;
-        assert!(code.contains("#![deny(unsafe_code)]") || code.contains("#![forbid(unsafe_code)]"), "{root}");
+        assert!(
+            code.contains("#![deny(unsafe_code)]") || code.contains("#![forbid(unsafe_code)]"),
+            "{root}"
+        );
     }
 }
 
 /// The path of a module: `plan::amount` for `engine/src/plan/amount.rs`; `None` for the crate root
 /// and for files that hold tests alone.
 fn module_of(source: &Source) -> Option<String> {
-    let path = source.path.strip_prefix("engine/src/")?.strip_suffix(".rs")?;
+    let path = source
+        .path
+        .strip_prefix("engine/src/")?
+        .strip_suffix(".rs")?;
     let path = path.strip_suffix("/mod").unwrap_or(path);
     (path != "lib" && !path.ends_with("_tests")).then(|| path.replace('/', "::"))
 }
@@ -109,10 +131,17 @@ fn level_of(module: &str) -> Option<usize> {
 fn every_module_of_the_engine_has_its_level() {
     let modules: Vec<String> = sources("engine/src").iter().filter_map(module_of).collect();
     let unknown = modules.iter().filter(|module| level_of(module).is_none());
-    none(unknown.map(|module| format!("{module}: enter it into LEVELS of tests/src/layout.rs")).collect());
+    none(
+        unknown
+            .map(|module| format!("{module}: enter it into LEVELS of tests/src/layout.rs"))
+            .collect(),
+    );
     let listed = LEVELS.iter().flat_map(|level| level.iter());
     let gone = listed.filter(|listed| !modules.iter().any(|module| module == *listed));
-    none(gone.map(|module| format!("{module}: there is no such module, take it out of LEVELS")).collect());
+    none(
+        gone.map(|module| format!("{module}: there is no such module, take it out of LEVELS"))
+            .collect(),
+    );
 }
 
 #[test]
@@ -122,12 +151,19 @@ fn imports_run_one_way() {
     let mut complaints = Vec::new();
     let mut imports = 0;
     for source in &sources {
-        let Some(module) = module_of(source) else { continue };
+        let Some(module) = module_of(source) else {
+            continue;
+        };
         for import in imports_of(source, &module, &modules) {
             imports += 1;
-            let is_excepted = EXCEPTIONS.iter().any(|(from, to, _)| (*from, *to) == (&module, &import));
+            let is_excepted = EXCEPTIONS
+                .iter()
+                .any(|(from, to, _)| (*from, *to) == (&module, &import));
             if level_of(&import) > level_of(&module) && !is_excepted {
-                complaints.push(format!("{}: {module} must not know {import}, which is above it", source.path));
+                complaints.push(format!(
+                    "{}: {module} must not know {import}, which is above it",
+                    source.path
+                ));
             }
         }
     }
@@ -139,14 +175,23 @@ fn imports_run_one_way() {
 fn imports_of(source: &Source, module: &str, modules: &[String]) -> Vec<String> {
     let here: Vec<String> = module.split("::").map(str::to_owned).collect();
     let below = format!("{module}::");
-    let children = modules.iter().filter_map(|other| other.strip_prefix(&below));
-    let children: Vec<String> = children.filter(|name| !name.contains(':')).map(str::to_owned).collect();
+    let children = modules
+        .iter()
+        .filter_map(|other| other.strip_prefix(&below));
+    let children: Vec<String> = children
+        .filter(|name| !name.contains(':'))
+        .map(str::to_owned)
+        .collect();
     let mut imports: Vec<String> = paths(&source.code_in_use(), &here, &children)
         .iter()
         .filter_map(|path| {
             // The longest beginning of the path that is a module; the root re-exports for users.
-            let beginnings = (1..=path.len()).rev().map(|length| path[..length].join("::"));
-            beginnings.into_iter().find(|beginning| modules.contains(beginning))
+            let beginnings = (1..=path.len())
+                .rev()
+                .map(|length| path[..length].join("::"));
+            beginnings
+                .into_iter()
+                .find(|beginning| modules.contains(beginning))
         })
         .filter(|import| import != module)
         .collect();
@@ -160,9 +205,14 @@ fn exceptions_are_needed_and_explained() {
     let sources = sources("engine/src");
     let modules: Vec<String> = sources.iter().filter_map(module_of).collect();
     for (from, to, why) in EXCEPTIONS {
-        let source = sources.iter().find(|source| module_of(source).as_deref() == Some(*from));
+        let source = sources
+            .iter()
+            .find(|source| module_of(source).as_deref() == Some(*from));
         let imports = imports_of(source.expect("the module exists"), from, &modules);
-        assert!(imports.iter().any(|import| import == to), "{from} does not import {to} any more");
+        assert!(
+            imports.iter().any(|import| import == to),
+            "{from} does not import {to} any more"
+        );
         assert!(why.len() > 20, "say why {from} may import {to}");
     }
 }
@@ -170,12 +220,18 @@ fn exceptions_are_needed_and_explained() {
 #[test]
 fn the_engine_takes_its_modules_from_where_they_are() {
     let mut complaints = Vec::new();
-    for source in sources("engine/src").iter().filter(|source| module_of(source).is_some()) {
+    for source in sources("engine/src")
+        .iter()
+        .filter(|source| module_of(source).is_some())
+    {
         let code = source.code_in_use();
         for (at, _) in words(&code).filter(|(_, word)| *word == "crate") {
             let name = code[at..].strip_prefix("crate::").unwrap_or_default();
             if name.starts_with(|c: char| c.is_uppercase()) {
-                complaints.push(format!("{}: import from the module, not from the crate's root", place(source, at)));
+                complaints.push(format!(
+                    "{}: import from the module, not from the crate's root",
+                    place(source, at)
+                ));
             }
         }
     }
@@ -188,12 +244,17 @@ fn files_and_functions_stay_short() {
     for source in all_sources() {
         let lines = source.text.lines().count();
         if lines > FILE_LINES_MAX {
-            complaints.push(format!("{}: {lines} lines, {FILE_LINES_MAX} are allowed", source.path));
+            complaints.push(format!(
+                "{}: {lines} lines, {FILE_LINES_MAX} are allowed",
+                source.path
+            ));
         }
         for (name, first, lines) in source.functions() {
             if lines > FUNCTION_LINES_MAX {
                 let path = &source.path;
-                complaints.push(format!("{path}:{first}: {name} has {lines} lines, {FUNCTION_LINES_MAX} are allowed"));
+                complaints.push(format!(
+                    "{path}:{first}: {name} has {lines} lines, {FUNCTION_LINES_MAX} are allowed"
+                ));
             }
         }
     }
@@ -202,8 +263,14 @@ fn files_and_functions_stay_short() {
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    let silent = all_sources().into_iter().filter(|source| !source.text.starts_with("//! "));
-    none(silent.map(|source| format!("{}: it does not open with //!", source.path)).collect());
+    let silent = all_sources()
+        .into_iter()
+        .filter(|source| !source.text.starts_with("//! "));
+    none(
+        silent
+            .map(|source| format!("{}: it does not open with //!", source.path))
+            .collect(),
+    );
 }
 
 #[test]
@@ -212,7 +279,9 @@ fn lints_are_allowed_with_a_reason_only() {
     for source in all_sources() {
         for kind in ["#[allow(", "#![allow(", "#[expect(", "#![expect("] {
             for (at, _) in source.code.match_indices(kind) {
-                let end = source.code[at..].find(']').map_or(source.code.len(), |end| at + end);
+                let end = source.code[at..]
+                    .find(']')
+                    .map_or(source.code.len(), |end| at + end);
                 if !source.code[at..end].contains("reason =") {
                     complaints.push(format!("{}: give a reason", place(&source, at)));
                 }
@@ -244,7 +313,10 @@ fn the_engine_prints_nothing() {
         for (at, word) in words(&code) {
             let is_macro = code[at + word.len()..].starts_with('!');
             if is_macro && ["print", "println", "eprint", "eprintln"].contains(&word) {
-                complaints.push(format!("{}: {word}! is the command line's affair", place(&source, at)));
+                complaints.push(format!(
+                    "{}: {word}! is the command line's affair",
+                    place(&source, at)
+                ));
             }
         }
     }

@@ -12,7 +12,11 @@ fn stays_below(limit: u64, args: &str) {
     let report = fill(&server).with(args).report();
     report.is_complete(server.dbsize());
     let peak = report.number("client.peak_rss_bytes");
-    assert!(peak <= limit, "{:.1} MiB at the peak of {args}", peak as f64 / MIB as f64);
+    assert!(
+        peak <= limit,
+        "{:.1} MiB at the peak of {args}",
+        peak as f64 / MIB as f64
+    );
     assert!(peak > MIB, "a peak of {peak} bytes is none");
 }
 
@@ -42,7 +46,12 @@ fn memory_does_not_depend_on_the_depth() {
 
 #[test]
 fn memory_does_not_depend_on_the_send_path() {
-    for path in ["--send zc", "--send fixed", "--send copy", "--driver socket"] {
+    for path in [
+        "--send zc",
+        "--send fixed",
+        "--send copy",
+        "--driver socket",
+    ] {
         stays_below(24 * MIB, &format!("-d 40mb -n 64 {path}"));
     }
 }
@@ -50,9 +59,13 @@ fn memory_does_not_depend_on_the_send_path() {
 #[test]
 fn memory_does_not_depend_on_what_is_looked_for_afterwards() {
     let server = Server::start();
-    fill(&server).with("--keys 200000 --key-size 64 --value-size 64").completes(200_000);
+    fill(&server)
+        .with("--keys 200000 --key-size 64 --value-size 64")
+        .completes(200_000);
     server.run("RENAME key:000000000007xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx other");
-    let again = fill(&server).with("--keys 300000 --key-size 64 --value-size 64").report();
+    let again = fill(&server)
+        .with("--keys 300000 --key-size 64 --value-size 64")
+        .report();
     again.is_complete(300_000);
     let peak = again.number("client.peak_rss_bytes");
     assert!(peak <= 24 * MIB, "{peak} bytes");
@@ -71,9 +84,14 @@ fn an_ordinary_user_may_fill() {
     let server = Server::start();
     let (_folder, copy) = jail::program_for_everybody();
     for driver in ["uring", "tokio-uring", "socket"] {
-        let command = fill(&server).with("-f --keys 5000 -n 4 --driver").with(driver).from(&copy);
+        let command = fill(&server)
+            .with("-f --keys 5000 -n 4 --driver")
+            .with(driver)
+            .from(&copy);
         let report = command.under(jail::as_ordinary_user(60_001)).report();
-        report.is_complete(5000).has([("plan.driver", driver.into())]);
+        report
+            .is_complete(5000)
+            .has([("plan.driver", driver.into())]);
         assert_eq!(server.dbsize(), 5000);
     }
 }
@@ -83,10 +101,18 @@ fn an_ordinary_user_with_little_memory_to_lock_may_fill() {
     let server = Server::start();
     let (_folder, copy) = jail::program_for_everybody();
     for send in ["auto", "zc", "fixed", "copy"] {
-        let command = fill(&server).with("-f --keys 5000 -n 4 --send").with(send).from(&copy);
+        let command = fill(&server)
+            .with("-f --keys 5000 -n 4 --send")
+            .with(send)
+            .from(&copy);
         let user = jail::as_ordinary_user(60_002);
-        let report = command.under(jail::with_limit("-l 64")).under(user).report();
-        report.is_complete(5000).has([("plan.driver", "uring".into())]);
+        let report = command
+            .under(jail::with_limit("-l 64"))
+            .under(user)
+            .report();
+        report
+            .is_complete(5000)
+            .has([("plan.driver", "uring".into())]);
         assert_eq!(server.dbsize(), 5000, "{send}");
     }
 }
@@ -95,9 +121,16 @@ fn an_ordinary_user_with_little_memory_to_lock_may_fill() {
 fn too_little_memory_to_lock_is_told() {
     let server = Server::start();
     let (_folder, copy) = jail::program_for_everybody();
-    let command = fill(&server).with("--keys 5000 --driver uring --send fixed").from(&copy);
-    let limited = command.under(jail::with_limit("-l 64")).under(jail::as_ordinary_user(60_003));
-    limited.run().succeeds().says(["RLIMIT_MEMLOCK", "ulimit -l", "plain copies"]);
+    let command = fill(&server)
+        .with("--keys 5000 --driver uring --send fixed")
+        .from(&copy);
+    let limited = command
+        .under(jail::with_limit("-l 64"))
+        .under(jail::as_ordinary_user(60_003));
+    limited
+        .run()
+        .succeeds()
+        .says(["RLIMIT_MEMLOCK", "ulimit -l", "plain copies"]);
 }
 
 #[test]
@@ -105,7 +138,10 @@ fn no_memory_to_lock_is_told_too() {
     let server = Server::start();
     let (_folder, copy) = jail::program_for_everybody();
     // Some kernels count a ring itself, others do not; whichever it is, the fill is complete.
-    let command = fill(&server).with("--keys 5000").from(&copy).under(jail::with_limit("-l 0"));
+    let command = fill(&server)
+        .with("--keys 5000")
+        .from(&copy)
+        .under(jail::with_limit("-l 0"));
     let outcome = command.under(jail::as_ordinary_user(60_004)).run();
     outcome.succeeds().says(["RLIMIT_MEMLOCK", "ulimit -l"]);
     assert_eq!(server.dbsize(), 5000);
@@ -114,7 +150,9 @@ fn no_memory_to_lock_is_told_too() {
 #[test]
 fn the_limit_of_open_files_is_raised_where_it_can_be() {
     let server = Server::start();
-    let command = fill(&server).with("--keys 5000 -n 300").under(jail::with_limit("-Sn 64"));
+    let command = fill(&server)
+        .with("--keys 5000 -n 300")
+        .under(jail::with_limit("-Sn 64"));
     command.completes(5000);
 }
 

@@ -59,14 +59,20 @@ fn keeps(promise: &Value, value: &Value, at: &str) {
                 names.sort();
                 names
             };
-            assert_eq!(sorted(names(fields)), sorted(names(promised)), "fields of {at}");
+            assert_eq!(
+                sorted(names(fields)),
+                sorted(names(promised)),
+                "fields of {at}"
+            );
             for (name, promise) in promised {
                 keeps(promise, &fields[name], &format!("{at}.{name}"));
             }
         }
         (Value::Array(promised), Value::Array(elements)) => {
             assert!(!elements.is_empty(), "{at} is empty");
-            elements.iter().for_each(|element| keeps(&promised[0], element, at));
+            elements
+                .iter()
+                .for_each(|element| keeps(&promised[0], element, at));
         }
         (Value::String(name), value) => {
             assert!(is_of_type(name, value), "{at} is {value} and not a {name}");
@@ -80,7 +86,9 @@ fn is_of_type(name: &str, value: &Value) -> bool {
         return value.is_null() || is_of_type(name, value);
     }
     if let Some(name) = name.strip_prefix("map of ") {
-        return value.as_object().is_some_and(|map| map.values().all(|value| is_of_type(name, value)));
+        return value
+            .as_object()
+            .is_some_and(|map| map.values().all(|value| is_of_type(name, value)));
     }
     match name {
         "number" => value.is_number(),
@@ -95,21 +103,27 @@ fn is_of_type(name: &str, value: &Value) -> bool {
 fn keeps_the_promise(report: &Report, promise: &Value) {
     keeps(promise, report.whole(), "report");
     report.has([("schema", 1.into()), ("plan.cluster", false.into())]);
-    let bottlenecks = ["server", "client", "network", "memory", "balanced", "unknown"];
+    let bottlenecks = [
+        "server", "client", "network", "memory", "balanced", "unknown",
+    ];
     assert!(bottlenecks.contains(&report.text("bottleneck")));
 }
 
 #[test]
 fn with_each_reply_every_field_is_there() {
     let server = Server::start();
-    let report = fill(&server).with("--keys 5000 --replies each").completes(5000);
+    let report = fill(&server)
+        .with("--keys 5000 --replies each")
+        .completes(5000);
     keeps_the_promise(&report, &promised());
 }
 
 #[test]
 fn with_fenced_replies_a_command_s_latency_is_a_mean() {
     let server = Server::start();
-    let report = fill(&server).with("--keys 5000 --replies fenced").completes(5000);
+    let report = fill(&server)
+        .with("--keys 5000 --replies fenced")
+        .completes(5000);
     let mut promise = promised();
     promise["command_latency_us"] = json!({"mean": "number"});
     keeps_the_promise(&report, &promise);
@@ -118,7 +132,9 @@ fn with_fenced_replies_a_command_s_latency_is_a_mean() {
 #[test]
 fn an_incomplete_fill_has_the_same_report() {
     let server = Server::with("maxmemory", "5mb").start();
-    let outcome = fill(&server).with("--keys 50000 --force --output json").run();
+    let outcome = fill(&server)
+        .with("--keys 50000 --force --output json")
+        .run();
     let mut promise = promised();
     promise["command_latency_us"] = json!({"mean": "number"});
     keeps_the_promise(&outcome.exits_with(1).report(), &promise);
@@ -132,7 +148,10 @@ fn figures_fit_together() {
     assert!((number("bytes.payload") - f64::from(100 << 20)).abs() < 1.0);
     // `*3 $3 SET $512 key $512 value`: 29 bytes around each key and value; fences come on top.
     let overhead = number("bytes.wire") - number("bytes.payload");
-    assert!((102_400.0 * 29.0..102_400.0 * 29.0 * 1.01).contains(&overhead), "{overhead}");
+    assert!(
+        (102_400.0 * 29.0..102_400.0 * 29.0 * 1.01).contains(&overhead),
+        "{overhead}"
+    );
     let seconds = number("seconds.fill");
     let rate = number("rates.keys_per_second") * seconds;
     assert!((rate - 102_400.0).abs() < 1.0, "{rate}");
@@ -140,8 +159,12 @@ fn figures_fit_together() {
     assert!((mib - 100.0).abs() < 0.01, "{mib}");
     let cpu = number("client.cpu_user_seconds") + number("client.cpu_system_seconds");
     let per_gib = number("client.cpu_seconds_per_gib");
-    assert!((per_gib - cpu * 10.24).abs() < 0.01 && cpu > 0.0, "{per_gib} {cpu}");
-    let quantiles = ["p50", "p95", "p99", "max"].map(|name| number(&format!("ack_latency_us.{name}")));
+    assert!(
+        (per_gib - cpu * 10.24).abs() < 0.01 && cpu > 0.0,
+        "{per_gib} {cpu}"
+    );
+    let quantiles =
+        ["p50", "p95", "p99", "max"].map(|name| number(&format!("ack_latency_us.{name}")));
     assert!(quantiles.is_sorted() && quantiles[0] > 0.0, "{quantiles:?}");
     assert!(number("nodes.0.server_cpu_percent") > 0.0);
 }
@@ -150,7 +173,14 @@ fn figures_fit_together() {
 fn the_text_holds_the_same_figures() {
     let server = Server::start();
     let outcome = fill(&server).with("--keys 12345").run();
-    outcome.succeeds().prints(["complete", "12,345", "keys/s", "MB/s", "CPU", &server.address()]);
+    outcome.succeeds().prints([
+        "complete",
+        "12,345",
+        "keys/s",
+        "MB/s",
+        "CPU",
+        &server.address(),
+    ]);
     outcome.check(!outcome.stdout.contains('{'), "it is not for people");
 }
 

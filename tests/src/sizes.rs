@@ -10,7 +10,10 @@ fn fills(server: &Server, args: &str, keys: u64, (key_size, value_size): (usize,
     let sizes = format!("--key-size {key_size} --value-size {value_size}");
     fill(server).with(args).with(&sizes).completes(keys);
     let misfits = server.misfits(key_size, value_size);
-    assert_eq!(misfits, 0, "keys that are not {key_size}/{value_size} after {args}");
+    assert_eq!(
+        misfits, 0,
+        "keys that are not {key_size}/{value_size} after {args}"
+    );
 }
 
 #[test]
@@ -58,29 +61,54 @@ fn the_largest_keys_and_values() {
 fn any_pipeline_depth() {
     let server = Server::start();
     for depth in [1, 2, 31, 32, 100, 1000] {
-        fills(&server, &format!("--keys 2003 --pipeline-depth {depth}"), 2003, (20, 30));
+        fills(
+            &server,
+            &format!("--keys 2003 --pipeline-depth {depth}"),
+            2003,
+            (20, 30),
+        );
     }
 }
 
 #[test]
 fn batches_of_a_hundred_thousand_commands() {
     let server = Server::start();
-    fills(&server, "--keys 250001 --pipeline-depth 100000", 250_001, (16, 1));
-    fills(&server, "--keys 20001 --pipeline-depth 100000", 20_001, (512, 512));
+    fills(
+        &server,
+        "--keys 250001 --pipeline-depth 100000",
+        250_001,
+        (16, 1),
+    );
+    fills(
+        &server,
+        "--keys 20001 --pipeline-depth 100000",
+        20_001,
+        (512, 512),
+    );
 }
 
 #[test]
 fn one_command_at_a_time() {
     let server = Server::start();
     fills(&server, "--keys 501 --pipeline-depth 1 -n 1", 501, (16, 1));
-    fills(&server, "--keys 501 --pipeline-depth 1 --replies fenced", 501, (16, 1));
+    fills(
+        &server,
+        "--keys 501 --pipeline-depth 1 --replies fenced",
+        501,
+        (16, 1),
+    );
 }
 
 #[test]
 fn any_number_of_connections() {
     let server = Server::start();
     for connections in [1, 2, 3, 8, 64] {
-        fills(&server, &format!("--keys 5003 -n {connections}"), 5003, (64, 200));
+        fills(
+            &server,
+            &format!("--keys 5003 -n {connections}"),
+            5003,
+            (64, 200),
+        );
     }
 }
 
@@ -102,8 +130,18 @@ fn more_connections_than_keys() {
 fn numbers_of_keys_around_the_edges_of_batches() {
     let server = Server::start();
     for keys in [99, 100, 101, 199, 200, 201, 202] {
-        fills(&server, &format!("--keys {keys} --pipeline-depth 100 -n 1"), keys, (64, 64));
-        fills(&server, &format!("--keys {keys} --pipeline-depth 100 -n 2"), keys, (64, 64));
+        fills(
+            &server,
+            &format!("--keys {keys} --pipeline-depth 100 -n 1"),
+            keys,
+            (64, 64),
+        );
+        fills(
+            &server,
+            &format!("--keys {keys} --pipeline-depth 100 -n 2"),
+            keys,
+            (64, 64),
+        );
     }
 }
 

@@ -30,22 +30,42 @@ fn tells_the_truth(outcome: &Outcome, server: &Server) {
 /// Starts a large fill and waits until it is well under way.
 fn underway(server: &Server, args: &str) -> Running {
     let mut fill = fill(server).with(MANY).with(args).start();
-    eventually("the fill is under way", || server.dbsize() > 1000 || fill.has_ended());
+    eventually("the fill is under way", || {
+        server.dbsize() > 1000 || fill.has_ended()
+    });
     fill
 }
 
 #[test]
 fn a_full_server_is_told_with_true_numbers() {
-    for flags in ["", "-n 8", "--replies each", "--driver socket", "--driver tokio-uring"] {
+    for flags in [
+        "",
+        "-n 8",
+        "--replies each",
+        "--driver socket",
+        "--driver tokio-uring",
+    ] {
         let server = Server::with("maxmemory", "20mb").start();
-        let outcome = fill(&server).with("--keys 60000 --force --output json").with(flags).run();
+        let outcome = fill(&server)
+            .with("--keys 60000 --force --output json")
+            .with(flags)
+            .run();
         outcome.exits_with(1).says(["incomplete"]);
         let (report, present) = (outcome.report(), server.dbsize());
-        report.is_incomplete().has([("keys.present", present.into())]);
+        report
+            .is_incomplete()
+            .has([("keys.present", present.into())]);
         assert!((1000..50_000).contains(&present), "{present} keys");
         assert!(report.number("refused.OOM") > 0 && report.number("nodes.0.refused.OOM") > 0);
-        assert!(report.text("reason").contains("memory"), "{}", report.text("reason"));
-        report.has([("bottleneck", "memory".into()), ("keys.created", present.into())]);
+        assert!(
+            report.text("reason").contains("memory"),
+            "{}",
+            report.text("reason")
+        );
+        report.has([
+            ("bottleneck", "memory".into()),
+            ("keys.created", present.into()),
+        ]);
     }
 }
 
@@ -53,7 +73,9 @@ fn a_full_server_is_told_with_true_numbers() {
 fn a_full_server_is_told_in_words() {
     let server = Server::with("maxmemory", "20mb").start();
     let outcome = fill(&server).with("--keys 60000 --force").run();
-    outcome.exits_with(1).prints(["incomplete", "memory", "60,000"]);
+    outcome
+        .exits_with(1)
+        .prints(["incomplete", "memory", "60,000"]);
 }
 
 #[test]
@@ -63,8 +85,14 @@ fn a_server_that_is_full_from_the_start_takes_nothing() {
     server.run("CONFIG SET maxmemory 1mb");
     let outcome = fill(&server).with("--keys 5000").run();
     outcome.is_refused(2, ["maxmemory", "--force"]);
-    let outcome = fill(&server).with("--keys 5000 --force --output json").run();
-    outcome.exits_with(1).report().is_incomplete().has([("keys.present", 0.into())]);
+    let outcome = fill(&server)
+        .with("--keys 5000 --force --output json")
+        .run();
+    outcome
+        .exits_with(1)
+        .report()
+        .is_incomplete()
+        .has([("keys.present", 0.into())]);
     server.keeps_foreign_keys(37);
     assert_eq!(server.dbsize(), 37);
 }
@@ -85,19 +113,29 @@ fn a_plan_that_does_not_fit_is_refused() {
 #[test]
 fn a_plan_larger_than_the_machine_is_refused() {
     let server = Server::start();
-    fill(&server).with("-d 900t").run().is_refused(2, ["memory", "--force"]);
+    fill(&server)
+        .with("-d 900t")
+        .run()
+        .is_refused(2, ["memory", "--force"]);
     assert_eq!(server.dbsize(), 0);
 }
 
 #[test]
 fn evicted_keys_are_not_claimed() {
     for flags in ["", "-n 5", "--replies each"] {
-        let server =
-            Server::with("maxmemory", "20mb").and("maxmemory-policy", "allkeys-lru").start();
-        let outcome = fill(&server).with("--keys 60000 --output json").with(flags).run();
+        let server = Server::with("maxmemory", "20mb")
+            .and("maxmemory-policy", "allkeys-lru")
+            .start();
+        let outcome = fill(&server)
+            .with("--keys 60000 --output json")
+            .with(flags)
+            .run();
         tells_the_truth(&outcome, &server);
         outcome.exits_with(1).report().is_incomplete();
-        assert!(outcome.report().text("reason").contains("evict"), "the reason is eviction");
+        assert!(
+            outcome.report().text("reason").contains("evict"),
+            "the reason is eviction"
+        );
         assert!(server.dbsize() > 1000);
     }
 }
@@ -124,17 +162,24 @@ fn agrees_with_an_interrupted(server: &Server, outcome: &Outcome) {
     let is_so = acked <= dbsize && dbsize <= sent && sent < report.number("keys.planned");
     outcome.check(is_so && acked > 0, &bounds);
     if let Some(present) = report.at("keys.present").as_u64() {
-        outcome.check(acked <= present && present <= dbsize, "keys.present is out of bounds");
+        outcome.check(
+            acked <= present && present <= dbsize,
+            "keys.present is out of bounds",
+        );
     }
 }
 
 #[test]
 fn an_interrupted_fill_reports_in_words_too() {
     let server = Server::start();
-    let fill = fill(&server).with("--keys 1500000 --key-size 16 --value-size 16").start();
+    let fill = fill(&server)
+        .with("--keys 1500000 --key-size 16 --value-size 16")
+        .start();
     eventually("the fill is under way", || server.dbsize() > 1000);
     fill.signal(Signal::SIGINT);
-    fill.wait().exits_with(130).prints(["incomplete", "interrupted"]);
+    fill.wait()
+        .exits_with(130)
+        .prints(["incomplete", "interrupted"]);
 }
 
 #[test]
@@ -160,13 +205,24 @@ fn an_interrupted_fill_can_be_made_again() {
     let first = underway(&server, "");
     first.signal(Signal::SIGINT);
     first.wait().exits_with(130);
-    fill(&server).with(MANY).run().succeeds().report().is_complete(1_500_000);
+    fill(&server)
+        .with(MANY)
+        .run()
+        .succeeds()
+        .report()
+        .is_complete(1_500_000);
     assert_eq!(server.dbsize(), 1_500_000);
 }
 
 #[test]
 fn lost_connections_are_made_up_for_or_told() {
-    for flags in ["", "-n 8", "--replies each", "--driver socket", "--driver tokio-uring"] {
+    for flags in [
+        "",
+        "-n 8",
+        "--replies each",
+        "--driver socket",
+        "--driver tokio-uring",
+    ] {
         let server = Server::start();
         let fill = underway(&server, flags);
         server.run("CLIENT KILL TYPE normal");
@@ -192,7 +248,10 @@ fn keys_that_others_write_meanwhile_are_not_claimed() {
     let mut foreign = server.connect();
     let fill = underway(&server, "");
     for n in 0..5000 {
-        let set = redis::cmd("SET").arg(format!("other:{n}")).arg(n).exec(&mut foreign);
+        let set = redis::cmd("SET")
+            .arg(format!("other:{n}"))
+            .arg(n)
+            .exec(&mut foreign);
         set.expect("others may write");
     }
     let outcome = fill.wait();

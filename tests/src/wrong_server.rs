@@ -46,7 +46,9 @@ fn fill_of(fake: &Fake) -> Outcome {
 
 #[test]
 fn an_unknown_host() {
-    let outcome = program().with("fill -h no-such-host.invalid --keys 500").run();
+    let outcome = program()
+        .with("fill -h no-such-host.invalid --keys 500")
+        .run();
     outcome.is_refused(3, ["no-such-host.invalid", "-h"]);
 }
 
@@ -108,7 +110,8 @@ fn a_port_whose_answer_is_enormous() {
 
 #[test]
 fn a_server_in_protected_mode() {
-    let fake = Fake::answering(b"-DENIED Redis is running in protected mode because it says so\r\n");
+    let fake =
+        Fake::answering(b"-DENIED Redis is running in protected mode because it says so\r\n");
     let outcome = fill_of(&fake);
     outcome.says(["protected mode"]).is_prompt();
     outcome.check(!fake.heard().contains("FLUSH"), "it went on to flush");
@@ -119,22 +122,40 @@ fn a_wrong_password() {
     let server = inhabited();
     server.run("CONFIG SET requirepass opensesame");
     stays_untouched(&server, "-a openbarley", 3, ["WRONGPASS", "-a", "-u"]);
-    fill(&server).with("--keys 10 -a openbarley -v").run().never_mentions("openbarley");
-    let command = fill(&server).with("--keys 10").env("REDISCLI_AUTH", "openbarley");
-    command.run().is_refused(3, ["REDISCLI_AUTH"]).never_mentions("openbarley");
+    fill(&server)
+        .with("--keys 10 -a openbarley -v")
+        .run()
+        .never_mentions("openbarley");
+    let command = fill(&server)
+        .with("--keys 10")
+        .env("REDISCLI_AUTH", "openbarley");
+    command
+        .run()
+        .is_refused(3, ["REDISCLI_AUTH"])
+        .never_mentions("openbarley");
 }
 
 #[test]
 fn a_missing_password() {
     let server = inhabited();
     server.run("CONFIG SET requirepass opensesame");
-    let words = ["requires a password", "-a", "--password-file", "REDISCLI_AUTH"];
+    let words = [
+        "requires a password",
+        "-a",
+        "--password-file",
+        "REDISCLI_AUTH",
+    ];
     stays_untouched(&server, "", 3, words);
 }
 
 #[test]
 fn an_unknown_user() {
-    stays_untouched(&inhabited(), "-u nobody -a opensesame", 3, ["nobody", "WRONGPASS", "-u"]);
+    stays_untouched(
+        &inhabited(),
+        "-u nobody -a opensesame",
+        3,
+        ["nobody", "WRONGPASS", "-u"],
+    );
 }
 
 #[test]
@@ -143,7 +164,10 @@ fn a_user_who_may_not_set() {
     server.run("ACL SETUSER reader on >opensesame ~* +@all -set");
     let changes = server.changes();
     for amount in ["--keys 500", "-f --keys 500", "-f --keys 500 --force"] {
-        let outcome = fill(&server).with("-u reader -a opensesame").with(amount).run();
+        let outcome = fill(&server)
+            .with("-u reader -a opensesame")
+            .with(amount)
+            .run();
         outcome.is_refused(3, ["NOPERM", "SET", "-u"]);
         assert_eq!(server.changes(), changes, "{amount}");
     }
@@ -156,11 +180,16 @@ fn a_user_who_may_not_touch_these_keys() {
     server.run("ACL SETUSER guest on >opensesame ~guest:* +@all");
     let changes = server.changes();
     for amount in ["--keys 500", "-f --keys 500"] {
-        let outcome = fill(&server).with("-u guest -a opensesame").with(amount).run();
+        let outcome = fill(&server)
+            .with("-u guest -a opensesame")
+            .with(amount)
+            .run();
         outcome.is_refused(3, ["NOPERM", "-u"]);
         assert_eq!(server.changes(), changes, "{amount}");
     }
-    fill(&server).with("--keys 500 -u guest -a opensesame --key-prefix guest:").report();
+    fill(&server)
+        .with("--keys 500 -u guest -a opensesame --key-prefix guest:")
+        .report();
 }
 
 #[test]
@@ -169,11 +198,17 @@ fn a_user_who_may_not_flush() {
     server.run("ACL SETUSER filler on >opensesame ~* +@all -flushdb");
     let changes = server.changes();
     for amount in ["-f --keys 500", "-f"] {
-        let outcome = fill(&server).with("-u filler -a opensesame").with(amount).run();
+        let outcome = fill(&server)
+            .with("-u filler -a opensesame")
+            .with(amount)
+            .run();
         outcome.is_refused(3, ["NOPERM", "FLUSHDB"]);
         assert_eq!(server.changes(), changes, "{amount}");
     }
-    fill(&server).with("--keys 500 -u filler -a opensesame").report().is_complete(500);
+    fill(&server)
+        .with("--keys 500 -u filler -a opensesame")
+        .report()
+        .is_complete(500);
 }
 
 #[test]
@@ -187,7 +222,9 @@ fn a_server_that_is_loading() {
     let server = inhabited();
     fill(&server).with("--keys 20000 --value-size 100").report();
     let slowly = server.saved_for_another().and("key-load-delay", "20000");
-    let loading = slowly.and("loading-process-events-interval-bytes", "1024").start();
+    let loading = slowly
+        .and("loading-process-events-interval-bytes", "1024")
+        .start();
     assert_eq!(loading.info("persistence", "loading"), "1");
     for amount in ["--keys 500", "-f --keys 500", "-f"] {
         fill(&loading).with(amount).run().is_refused(2, ["loading"]);
@@ -199,7 +236,10 @@ fn a_server_that_is_loading() {
 fn a_server_that_does_nothing_but_load() {
     let fake = Fake::answering(b"-LOADING Redis is loading the dataset in memory\r\n");
     fill_of(&fake).is_refused(2, ["loading"]);
-    assert!(!fake.heard().contains("FLUSHDB\r\n$5\r\nASYNC"), "it went on to flush");
+    assert!(
+        !fake.heard().contains("FLUSHDB\r\n$5\r\nASYNC"),
+        "it went on to flush"
+    );
 }
 
 #[test]
@@ -207,7 +247,12 @@ fn a_replica() {
     let master = inhabited();
     let replica = Server::with("replicaof", &format!("127.0.0.1 {}", master.port())).start();
     eventually("the replica is in step", || replica.dbsize() == FOREIGN);
-    stays_untouched(&replica, "", 2, ["replica", "master", &master.port().to_string()]);
+    stays_untouched(
+        &replica,
+        "",
+        2,
+        ["replica", "master", &master.port().to_string()],
+    );
     master.keeps_foreign_keys(FOREIGN);
 }
 
@@ -217,7 +262,10 @@ fn a_replica_that_has_lost_its_master() {
     server.run("CONFIG SET replica-serve-stale-data no");
     server.run(&format!("REPLICAOF 127.0.0.1 {}", free_port()));
     for amount in ["--keys 500", "-f --keys 500", "-f"] {
-        fill(&server).with(amount).run().is_refused(2, ["replica", "master"]);
+        fill(&server)
+            .with(amount)
+            .run()
+            .is_refused(2, ["replica", "master"]);
     }
     server.run("REPLICAOF NO ONE");
     server.keeps_foreign_keys(FOREIGN);
@@ -227,7 +275,10 @@ fn a_replica_that_has_lost_its_master() {
 fn a_node_in_cluster_mode() {
     let server = Server::with("cluster-enabled", "yes").start();
     for amount in ["--keys 500", "-f --keys 500", "-f"] {
-        fill(&server).with(amount).run().is_refused(2, ["cluster", "-c"]);
+        fill(&server)
+            .with(amount)
+            .run()
+            .is_refused(2, ["cluster", "-c"]);
     }
     assert_eq!(server.changes(), 0);
 }
@@ -245,7 +296,9 @@ fn a_server_that_cannot_save() {
     server.run_words(&["CONFIG", "SET", "save", "3600 1"]);
     server.loses_its_folder();
     server.run("BGSAVE");
-    eventually("the snapshot fails", || server.info("persistence", "rdb_last_bgsave_status") == "err");
+    eventually("the snapshot fails", || {
+        server.info("persistence", "rdb_last_bgsave_status") == "err"
+    });
     stays_untouched(&server, "", 2, ["MISCONF", "snapshot"]);
 }
 
@@ -254,12 +307,21 @@ fn a_server_busy_with_a_script() {
     let server = Server::with("busy-reply-threshold", "50").start();
     let mut other = server.connect();
     let script = std::thread::spawn(move || {
-        redis::cmd("EVAL").arg("while true do end").arg(0).exec(&mut other)
+        redis::cmd("EVAL")
+            .arg("while true do end")
+            .arg(0)
+            .exec(&mut other)
     });
     std::thread::sleep(Duration::from_millis(200));
-    fill(&server).with("-f --keys 500").run().is_refused(2, ["busy", "script"]);
+    fill(&server)
+        .with("-f --keys 500")
+        .run()
+        .is_refused(2, ["busy", "script"]);
     server.run("SCRIPT KILL");
-    assert!(script.join().expect("the thread is well").is_err(), "the script was killed");
+    assert!(
+        script.join().expect("the thread is well").is_err(),
+        "the script was killed"
+    );
     assert_eq!(server.changes(), 0);
 }
 

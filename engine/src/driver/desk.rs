@@ -18,8 +18,8 @@ use crate::stop::Stop;
 
 /// How long outstanding acknowledgements are awaited after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
-/// A lane that makes no progress for so long is given up.
-const STALL_MAX: Duration = Duration::from_secs(60);
+/// So long nothing may move at all, and so long a lost connection is dialed again.
+const STALL_MAX: Duration = Duration::from_secs(30);
 /// First and longest pause between two attempts to connect again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// How often counters are published and time-outs looked at.
@@ -69,9 +69,10 @@ struct Place {
     lane: Lane,
     end: Option<LaneEnd>,
     is_connected: bool,
-    progress_at: Instant,
-    acked_before: u64,
+    /// Since when it is connected, or not.
+    since: Instant,
     attempts: u32,
+    was_connected: bool,
 }
 
 /// The lanes of one reactor.
@@ -82,6 +83,9 @@ pub struct Desk {
     dialed: (Sender<Dialed>, Receiver<Dialed>),
     stopping_since: Option<Instant>,
     ticked_at: Option<Instant>,
+    /// When any lane last sent or received something. One that waits while others move is in
+    /// line, not stuck.
+    moved_at: Instant,
     resent: u64,
     reconnects: u64,
     /// Connections made elsewhere, in lane order, so that drivers are tested without a server.
@@ -98,9 +102,9 @@ impl Desk {
             end: lane.is_done().then_some(LaneEnd::Done),
             lane,
             is_connected: false,
-            progress_at: now,
-            acked_before: 0,
+            since: now,
             attempts: 0,
+            was_connected: false,
         };
         Self {
             places: lanes.into_iter().map(place).collect(),
@@ -109,6 +113,7 @@ impl Desk {
             dialed: channel(),
             stopping_since: None,
             ticked_at: None,
+            moved_at: now,
             resent: 0,
             reconnects: 0,
             #[cfg(test)]
@@ -205,13 +210,16 @@ impl Desk {
 
     /// The kernel accepted so many bytes more of `lane`.
     pub fn sent(&mut self, lane: usize, bytes: usize) {
-        self.places[lane].lane.sent(bytes, Instant::now());
+        let now = Instant::now();
+        self.moved_at = now;
+        self.places[lane].lane.sent(bytes, now);
     }
 
     /// The connection of `lane` received bytes. `false` when it is to be closed.
     #[must_use]
     pub fn received(&mut self, lane: usize, bytes: &[u8]) -> bool {
         let now = Instant::now();
+        self.moved_at = now;
         let place = &mut self.places[lane];
         let end = match place.lane.received(bytes, now, &mut self.latencies) {
             Ok(()) if place.lane.is_done() => LaneEnd::Done,
@@ -227,6 +235,10 @@ impl Desk {
     pub fn lost(&mut self, lane: usize, cause: &str) {
         let place = &mut self.places[lane];
         place.is_connected = false;
+        if place.since.elapsed() > BACKOFF.1 {
+            place.attempts = 0;
+        }
+        place.since = Instant::now();
         if place.end.is_some() {
             return;
         }
@@ -255,7 +267,7 @@ impl Desk {
         let mut connections = Vec::new();
         while let Ok((lane, dialed)) = self.dialed.1.try_recv() {
             if self.places[lane].end.is_none() {
-                let was_connected = self.places[lane].acked_before > 0 || dialed.is_ok();
+                let was_connected = self.places[lane].was_connected;
                 if let Some(stream) = self.connected(lane, dialed) {
                     self.reconnects += u64::from(was_connected);
                     connections.push((lane, stream));
@@ -292,16 +304,11 @@ impl Desk {
 
     fn look_at_progress(&mut self, now: Instant) {
         for place in self.places.iter_mut().filter(|place| place.end.is_none()) {
-            let acked = place.lane.frames_replied();
             if place.lane.is_done() {
                 place.end = Some(LaneEnd::Done);
-            } else if acked > place.acked_before {
-                (place.acked_before, place.progress_at, place.attempts) = (acked, now, 0);
-            } else if now - place.progress_at > STALL_MAX {
-                place.end = Some(LaneEnd::Failed(format!(
-                    "no acknowledgement for {} s",
-                    STALL_MAX.as_secs()
-                )));
+            } else if place.is_connected && now - self.moved_at > STALL_MAX {
+                let seconds = STALL_MAX.as_secs();
+                place.end = Some(LaneEnd::Failed(format!("nothing moved for {seconds} s")));
             }
         }
     }
@@ -323,6 +330,9 @@ impl Desk {
             Ok(Greeted::Ready(stream, replies)) => {
                 place.lane.connected(replies);
                 place.is_connected = true;
+                place.was_connected = true;
+                place.since = Instant::now();
+                self.moved_at = place.since;
                 if place.lane.is_done() {
                     place.end = Some(LaneEnd::Done);
                 }
@@ -342,7 +352,7 @@ impl Desk {
     /// Connects `lane` again in the background, after a pause that doubles each time.
     fn redial(&mut self, lane: usize, cause: &str) {
         let place = &mut self.places[lane];
-        if place.progress_at.elapsed() > STALL_MAX {
+        if place.since.elapsed() > STALL_MAX {
             place.end = Some(LaneEnd::Failed(cause.to_owned()));
             return;
         }
