@@ -57,9 +57,14 @@ impl Display {
     pub(crate) fn observe(&mut self, event: Event) {
         match event {
             Event::Progress(progress) => self.show(&progress),
-            Event::Notice(text) => self.beside(|console| console.note(&text)),
+            Event::Notice(text) => self.note(&text),
             Event::Warning(text) => self.beside(|console| console.warning(&text)),
         }
+    }
+
+    /// A note, beside the bar.
+    pub(crate) fn note(&self, text: &str) {
+        self.beside(|console| console.note(text));
     }
 
     /// Prints without disturbing the bar.

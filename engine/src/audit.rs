@@ -99,18 +99,26 @@ pub fn audit(
     } else if before.keys == 0 {
         if sent.heads.iter().map(KeySequence::count).sum::<u64>() == plan.keys() {
             notice(format!(
-                "the database holds {keys_after} keys instead of {}: looking for each planned key",
+                "DBSIZE ({keys_after}) does not prove the {} planned keys: looking for each of them",
                 plan.keys()
             ));
         }
         finding.present = count(control, plan, &sent.heads, stop, &Look::Exists)?;
     } else {
         notice(format!(
-            "the database grew by {} keys: comparing all {} planned ones",
+            "DBSIZE (which grew by {}) does not prove the {} planned keys: comparing each of them",
             i128::from(keys_after) - i128::from(before.keys),
             plan.keys()
         ));
         finding.present = count(control, plan, &[*plan.sequence()], stop, &Look::Stamp)?;
+    }
+    // More new keys than planned ones that are there: some are not ours.
+    if finding
+        .created
+        .zip(finding.present)
+        .is_some_and(|(created, present)| created > present)
+    {
+        finding.created = None;
     }
     Ok(finding)
 }

@@ -80,6 +80,7 @@ pub struct Control {
     connection: Connection,
     target: Target,
     facts: ServerFacts,
+    is_logged_in: bool,
 }
 
 impl Control {
@@ -141,8 +142,10 @@ impl Control {
             connection,
             target: target.clone(),
             facts,
+            is_logged_in: false,
         };
         control.log_in()?;
+        control.is_logged_in = true;
         Ok(control)
     }
 
@@ -207,11 +210,27 @@ impl Control {
         }
     }
 
-    /// Sends a pipeline of commands, packed, and reads `answers` answers.
+    /// Sends a pipeline of commands, packed, and reads `answers` answers; again on a new
+    /// connection where the old one was lost.
     ///
     /// # Errors
     /// The server is gone or silent.
     pub fn pipeline(
+        &mut self,
+        what: &'static str,
+        packed: &[u8],
+        answers: usize,
+    ) -> Result<Vec<Value>> {
+        match self.exchange(what, packed, answers) {
+            Err(Error::ConnectionLost { .. }) if self.is_logged_in => {
+                *self = self.reconnect()?;
+                self.exchange(what, packed, answers)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn exchange(
         &mut self,
         what: &'static str,
         packed: &[u8],
@@ -346,15 +365,12 @@ impl Control {
         Ok(())
     }
 
-    /// Asks one thing; errors of the server are values.
+    /// Asks one thing; errors of the server are values. A connection that was lost is made again
+    /// once: everything asked here may be asked twice.
     pub(crate) fn ask(&mut self, what: &'static str, command: &Cmd) -> Result<Value> {
-        match self.connection.req_command(command) {
-            Ok(value) => Ok(value),
-            Err(error) => match redis::ServerError::try_from(error) {
-                Ok(error) => Ok(Value::ServerError(error)),
-                Err(error) => Err(handshake::answer_error(self.facts.address, what, &error)),
-            },
-        }
+        let packed = command.get_packed_command();
+        let mut answers = self.pipeline(what, &packed, 1)?;
+        Ok(answers.pop().unwrap_or(Value::Nil))
     }
 
     /// Asks for a number.

@@ -3,7 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value, cmd};
 
@@ -14,6 +14,9 @@ use crate::target::Login;
 
 /// How long a server may take for one answer before it counts as silent.
 pub const ANSWER_SECONDS_MAX: u64 = 5;
+
+/// So much of a foreign answer is shown.
+const SHOWN_BYTES_MAX: usize = 64;
 
 /// What a data connection is to become.
 #[derive(Clone, Debug)]
@@ -176,30 +179,39 @@ pub fn error_text(error: &redis::ServerError) -> String {
 /// # Errors
 /// It is none, or does not answer in time.
 pub fn sniff(stream: &TcpStream, address: SocketAddr) -> Result<()> {
-    let timeout = Some(Duration::from_secs(ANSWER_SECONDS_MAX));
+    let deadline = Instant::now() + Duration::from_secs(ANSWER_SECONDS_MAX);
     let lost = |error: std::io::Error| lost(address, "PING", &error);
-    stream.set_read_timeout(timeout).map_err(lost)?;
-    stream.set_write_timeout(timeout).map_err(lost)?;
-    (&*stream).write_all(b"PING\r\n").map_err(lost)?;
-    let mut bytes = [0; 64];
-    let length = Patient(stream).read(&mut bytes).map_err(lost)?;
-    match &bytes[..length] {
-        [] => Err(Error::NotRedis {
-            address,
-            saw: "it closed the connection".into(),
-        }),
-        [b'+' | b'-', ..] => Ok(()),
-        other => {
-            let line = other
-                .split(|byte| *byte == b'\r' || *byte == b'\n')
-                .next()
-                .unwrap_or(other);
-            Err(Error::NotRedis {
-                address,
-                saw: format!("it answered PING with '{}'", line.escape_ascii()),
-            })
+    (&*stream)
+        .write_all(&cmd("PING").get_packed_command())
+        .map_err(lost)?;
+    // Whatever a server answers to PING is one short line.
+    let mut bytes = [0; 512];
+    let mut length = 0;
+    while length < bytes.len() && !bytes[..length].contains(&b'\n') {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        if patience.is_zero() {
+            return Err(lost(ErrorKind::TimedOut.into()));
+        }
+        stream.set_read_timeout(Some(patience)).map_err(lost)?;
+        match Patient(stream).read(&mut bytes[length..]).map_err(lost)? {
+            0 => break,
+            more => length += more,
         }
     }
+    let line = bytes[..length]
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let line = line.trim_ascii_end();
+    let saw = match line {
+        [b'+' | b'-', ..] if bytes[..length].contains(&b'\n') => return Ok(()),
+        [] => "it closed the connection".into(),
+        line => {
+            let shown = &line[..line.len().min(SHOWN_BYTES_MAX)];
+            format!("it answered PING with '{}'", shown.escape_ascii())
+        }
+    };
+    Err(Error::NotRedis { address, saw })
 }
 
 /// Reads on when a signal interrupts.

@@ -78,17 +78,7 @@ pub fn fill(
     };
     observe_open_files(plan, observe);
     let halt = Halt::default();
-    let monitor = match (&before.snapshot, control.reconnect()) {
-        (Some(snapshot), Ok(second)) => {
-            Some(Monitor::start(second, snapshot.clone(), Halt::clone(&halt)))
-        }
-        _ => {
-            observe(Event::Warning(
-                "INFO is not permitted: the server is not watched during the fill".into(),
-            ));
-            None
-        }
-    };
+    let monitor = watch_server(control, &before, &halt, observe);
     let greeting = Greeting {
         address: control.address(),
         login: target.login.clone(),
@@ -104,19 +94,7 @@ pub fn fill(
     let reconnects = crew.reconnects();
     let reactors = crew.join()?;
     drop(monitor);
-    let notices: BTreeSet<_> = reactors
-        .iter()
-        .flat_map(|reactor| reactor.outcome.notices.iter())
-        .collect();
-    notices
-        .into_iter()
-        .for_each(|notice| observe(Event::Notice(notice.clone())));
-    let lanes = || reactors.iter().flat_map(|reactor| &reactor.lanes);
-    if plan.replies == Replies::Fenced && lanes().any(|lane| lane.replies == Replies::Each) {
-        observe(Event::Notice(
-            "CLIENT REPLY is refused here: each reply was read".into(),
-        ));
-    }
+    tell_outcomes(plan, &reactors, observe);
     let signal = stop.signal();
     let sent = sent(&reactors, signal.is_some());
     let audit_at = Instant::now();
@@ -143,6 +121,41 @@ pub fn fill(
         halt: halt.get().map(String::as_str),
         signal,
     }))
+}
+
+/// Starts the monitor, where the server lets itself be watched.
+fn watch_server(
+    control: &Control,
+    before: &Before,
+    halt: &Halt,
+    observe: &mut dyn FnMut(Event),
+) -> Option<Monitor> {
+    if let Some(snapshot) = &before.snapshot
+        && let Ok(second) = control.reconnect()
+    {
+        return Some(Monitor::start(second, snapshot.clone(), Halt::clone(halt)));
+    }
+    observe(Event::Warning(
+        "INFO is not permitted: the server is not watched during the fill".into(),
+    ));
+    None
+}
+
+/// Tells what the drivers had to do otherwise than planned, each thing once.
+fn tell_outcomes(plan: &Plan, reactors: &[ReactorResult], observe: &mut dyn FnMut(Event)) {
+    let notices: BTreeSet<_> = reactors
+        .iter()
+        .flat_map(|reactor| &reactor.outcome.notices)
+        .collect();
+    for notice in notices {
+        observe(Event::Notice(notice.clone()));
+    }
+    let mut lanes = reactors.iter().flat_map(|reactor| &reactor.lanes);
+    if plan.replies == Replies::Fenced && lanes.any(|lane| lane.replies == Replies::Each) {
+        observe(Event::Notice(
+            "CLIENT REPLY is refused here: each reply was read".into(),
+        ));
+    }
 }
 
 fn sent(reactors: &[ReactorResult], interrupted: bool) -> Sent {

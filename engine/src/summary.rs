@@ -91,23 +91,7 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
         command_latency_us: LatencySummary::of(&latencies.command_us)
             .or_else(|| mean_command_latency(facts, acked)),
         client: client_costs(facts, bytes.payload),
-        nodes: vec![NodeReport {
-            address: facts.server.address.to_string(),
-            keys: present,
-            created: facts.finding.created,
-            server_cpu_percent: facts
-                .finding
-                .change
-                .as_ref()
-                .map(|change| change.cpu_percent),
-            used_memory_before: facts
-                .before
-                .snapshot
-                .as_ref()
-                .map(|before| before.used_memory),
-            used_memory_after: facts.finding.used_memory,
-            refused: refused.clone(),
-        }],
+        nodes: vec![node(facts, &refused)],
         bottleneck: bottleneck(facts, &refused),
         reason: (!is_complete).then(|| reason(facts, &refused)),
         refused,
@@ -128,6 +112,27 @@ fn lanes<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a crate::reactor::L
         .reactors
         .iter()
         .flat_map(|reactor| reactor.lanes.iter())
+}
+
+/// The one node of a standalone server.
+fn node(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> NodeReport {
+    NodeReport {
+        address: facts.server.address.to_string(),
+        keys: facts.finding.present,
+        created: facts.finding.created,
+        server_cpu_percent: facts
+            .finding
+            .change
+            .as_ref()
+            .map(|change| change.cpu_percent),
+        used_memory_before: facts
+            .before
+            .snapshot
+            .as_ref()
+            .map(|before| before.used_memory),
+        used_memory_after: facts.finding.used_memory,
+        refused: refused.clone(),
+    }
 }
 
 fn plan_summary(facts: &Facts<'_>) -> PlanSummary {

@@ -9,6 +9,7 @@ mod fixtures;
 mod flags;
 mod layout;
 mod limits;
+mod output;
 mod reports;
 mod server_state;
 mod sizes;

@@ -18,6 +18,13 @@ fn tells_the_truth(outcome: &Outcome, server: &Server) {
         report.at("keys.present") == &Value::from(present),
         &format!("keys.present is wrong: there are {present}"),
     );
+    if let Some(created) = report.at("keys.created").as_u64() {
+        let sum = created + report.number("keys.existed");
+        outcome.check(
+            sum == present,
+            "keys.created and keys.existed do not add up",
+        );
+    }
     if present == report.number("keys.planned") {
         outcome.succeeds();
         report.has([("verdict", "complete".into()), ("reason", Value::Null)]);
