@@ -64,7 +64,8 @@ fn all_sources() -> Vec<Source> {
 
 /// Fails with every complaint at once.
 #[track_caller]
-fn none(complaints: Vec<String>) {
+fn none(complaints: impl IntoIterator<Item = String>) {
+    let complaints: Vec<String> = complaints.into_iter().collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
@@ -131,17 +132,10 @@ fn level_of(module: &str) -> Option<usize> {
 fn every_module_of_the_engine_has_its_level() {
     let modules: Vec<String> = sources("engine/src").iter().filter_map(module_of).collect();
     let unknown = modules.iter().filter(|module| level_of(module).is_none());
-    none(
-        unknown
-            .map(|module| format!("{module}: enter it into LEVELS of tests/src/layout.rs"))
-            .collect(),
-    );
+    none(unknown.map(|module| format!("{module}: enter it into LEVELS of tests/src/layout.rs")));
     let listed = LEVELS.iter().flat_map(|level| level.iter());
     let gone = listed.filter(|listed| !modules.iter().any(|module| module == *listed));
-    none(
-        gone.map(|module| format!("{module}: there is no such module, take it out of LEVELS"))
-            .collect(),
-    );
+    none(gone.map(|module| format!("{module}: there is no such module, take it out of LEVELS")));
 }
 
 #[test]
@@ -266,11 +260,7 @@ fn every_file_says_what_it_is_for() {
     let silent = all_sources()
         .into_iter()
         .filter(|source| !source.text.starts_with("//! "));
-    none(
-        silent
-            .map(|source| format!("{}: it does not open with //!", source.path))
-            .collect(),
-    );
+    none(silent.map(|source| format!("{}: it does not open with //!", source.path)));
 }
 
 #[test]

@@ -21,17 +21,12 @@ fn inhabited() -> Server {
 
 /// Asserts that each way to fill, also with a flush, is refused and changes nothing.
 #[track_caller]
-fn stays_untouched<'a>(
-    server: &Server,
-    args: &str,
-    code: i32,
-    words: impl IntoIterator<Item = &'a str> + Clone,
-) {
+fn stays_untouched(server: &Server, args: &str, code: i32, words: &[&str]) {
     let changes = server.changes();
     let settings: Vec<String> = server.ask("CONFIG GET *");
     for amount in ["--keys 500", "-f --keys 500", "-f --keys 500 --force", "-f"] {
         let outcome = fill(server).with(amount).with(args).run();
-        outcome.is_refused(code, words.clone());
+        outcome.is_refused(code, words.iter().copied());
         outcome.check(server.changes() == changes, "something was changed");
     }
     assert_eq!(server.ask::<Vec<String>>("CONFIG GET *"), settings);
@@ -121,7 +116,7 @@ fn a_server_in_protected_mode() {
 fn a_wrong_password() {
     let server = inhabited();
     server.run("CONFIG SET requirepass opensesame");
-    stays_untouched(&server, "-a openbarley", 3, ["WRONGPASS", "-a", "-u"]);
+    stays_untouched(&server, "-a openbarley", 3, &["WRONGPASS", "-a", "-u"]);
     fill(&server)
         .with("--keys 10 -a openbarley -v")
         .run()
@@ -145,7 +140,7 @@ fn a_missing_password() {
         "--password-file",
         "REDISCLI_AUTH",
     ];
-    stays_untouched(&server, "", 3, words);
+    stays_untouched(&server, "", 3, &words);
 }
 
 #[test]
@@ -154,7 +149,7 @@ fn an_unknown_user() {
         &inhabited(),
         "-u nobody -a opensesame",
         3,
-        ["nobody", "WRONGPASS", "-u"],
+        &["nobody", "WRONGPASS", "-u"],
     );
 }
 
@@ -214,7 +209,7 @@ fn a_user_who_may_not_flush() {
 #[test]
 fn a_database_that_the_server_does_not_have() {
     let server = inhabited();
-    stays_untouched(&server, "--db 16", 2, ["--db 16", "databases"]);
+    stays_untouched(&server, "--db 16", 2, &["--db 16", "databases"]);
 }
 
 #[test]
@@ -251,7 +246,7 @@ fn a_replica() {
         &replica,
         "",
         2,
-        ["replica", "master", &master.port().to_string()],
+        &["replica", "master", &master.port().to_string()],
     );
     master.keeps_foreign_keys(FOREIGN);
 }
@@ -287,7 +282,7 @@ fn a_node_in_cluster_mode() {
 fn a_server_without_the_replicas_it_wants() {
     let server = inhabited();
     server.run("CONFIG SET min-replicas-to-write 1");
-    stays_untouched(&server, "", 2, ["NOREPLICAS", "min-replicas-to-write"]);
+    stays_untouched(&server, "", 2, &["NOREPLICAS", "min-replicas-to-write"]);
 }
 
 #[test]
@@ -299,7 +294,7 @@ fn a_server_that_cannot_save() {
     eventually("the snapshot fails", || {
         server.info("persistence", "rdb_last_bgsave_status") == "err"
     });
-    stays_untouched(&server, "", 2, ["MISCONF", "snapshot"]);
+    stays_untouched(&server, "", 2, &["MISCONF", "snapshot"]);
 }
 
 #[test]
