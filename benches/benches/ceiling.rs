@@ -180,7 +180,7 @@ fn plan(mib: u64, cores: Cores, sends: Way) -> Result<Plan> {
         pin: true,
     };
     // The sink is on this machine, as a server on loopback is.
-    let machine = Machine::observe(&[([127, 0, 0, 1], 0).into()]);
+    let machine = engine::observe::machine(&[([127, 0, 0, 1], 0).into()]);
     Ok(Plan::new(&options, &machine)?)
 }
 

@@ -3,15 +3,14 @@
 
 use engine::plan::options::{PIPELINE_DEPTH_MAX, depth_of_chunk};
 
+use crate::environment::{CHUNK_VARIABLE, Environment};
 use crate::exit::Failure;
 use crate::flags::EngineFlags;
 use crate::ledger::{Ledger, Source};
 use crate::preset::Preset;
-use crate::settings::{Environment, number};
-use crate::value;
 
-/// The variable that sets the pipeline depth where neither flag nor preset does.
-pub(crate) const CHUNK_VARIABLE: &str = "REDIS_CLIENT_FILL_CHUNK_KB";
+use crate::value::{self, number};
+
 /// KiB per batch where the variable is not set.
 const CHUNK_KIB: u64 = 8192;
 /// Most KiB per batch: what 64 bits can count in bytes.

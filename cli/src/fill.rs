@@ -5,14 +5,15 @@ use engine::control::Control;
 use engine::report::Verdict;
 use engine::run::{self, Event};
 use engine::target::Login;
-use engine::{Machine, Phase, Plan, Report, Target};
+use engine::{Phase, Plan, Report, Target};
 
 use crate::confirm::{self, Occasion};
 use crate::console::Console;
+use crate::environment::Environment;
 use crate::exit::{Failure, Status};
 use crate::flags::{FillFlags, Switches};
 use crate::progress::Display;
-use crate::settings::{Environment, Format, Settings};
+use crate::settings::{Format, Settings};
 use crate::signals::{self, Signals, Stage};
 use crate::{console, dry_run, intro, login, output};
 
@@ -66,7 +67,7 @@ fn plan(settings: &Settings, target: &Target, console: Console) -> Result<Option
     let Some(options) = &settings.fill else {
         return Ok(None);
     };
-    let plan = Plan::new(options, &Machine::observe(target.addresses()))?;
+    let plan = Plan::new(options, &engine::observe::machine(target.addresses()))?;
     for note in plan.notices.iter().chain(&intro::trimmed(&plan, options)) {
         console.note(note);
     }

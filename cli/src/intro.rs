@@ -176,8 +176,9 @@ pub(crate) mod tests {
     use engine::target::Login;
 
     use super::*;
+    use crate::environment::Environment;
     use crate::flags::tests::fill;
-    use crate::settings::{Environment, Settings};
+    use crate::settings::Settings;
 
     pub(crate) fn target() -> Target {
         Target::resolve("127.0.0.1", 6379, 0, Login::default()).unwrap()

@@ -8,14 +8,12 @@ use std::path::Path;
 
 use engine::target::{Login, Secret};
 
+use crate::environment::{AUTH_VARIABLE, Environment};
 use crate::exit::{Failure, Status};
 use crate::flags::ServerFlags;
 use crate::habits;
 use crate::ledger::Source;
-use crate::settings::Environment;
 
-/// The variable that redis-cli reads too.
-pub(crate) const AUTH_VARIABLE: &str = "REDISCLI_AUTH";
 /// Longest password that is read from a file.
 const PASSWORD_BYTES_MAX: u64 = 64 << 10;
 /// SIGINT, which rpassword hands over as an error.

@@ -7,6 +7,7 @@ mod confirm;
 mod console;
 mod depth;
 mod dry_run;
+mod environment;
 mod exit;
 mod figures;
 mod fill;
@@ -26,9 +27,9 @@ mod value;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use environment::Environment;
 use exit::{Failure, Status};
 use flags::Request;
-use settings::Environment;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();

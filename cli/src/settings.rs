@@ -1,19 +1,19 @@
 //! From flags, preset and environment to settings, each with its source. Owns the defaults and
 //! what goes with what; what the engine can do with the settings is decided by its `Plan`.
 
-use std::ffi::OsString;
-
 use engine::plan::keyspace::{DEFAULT_PREFIX, KeyLayout};
 use engine::plan::options::{CONNECTIONS_MAX, KEY_SIZE_MAX, VALUE_SIZE_MAX};
 use engine::plan::{DriverChoice, ReactorChoice, RepliesChoice, SendChoice};
 use engine::{Amount, PlanOptions};
 
-use crate::depth::{self, Batch, CHUNK_VARIABLE};
+use crate::depth::{self, Batch};
+use crate::environment::Environment;
 use crate::exit::Failure;
 use crate::flags::{DataFlags, EngineFlags, FillFlags};
 use crate::ledger::{Ledger, Source};
-use crate::login::{AUTH_VARIABLE, LoginChoice};
+use crate::login::LoginChoice;
 use crate::preset::{self, Preset};
+use crate::value::number;
 use crate::{habits, value};
 
 const PORT: u16 = 6379;
@@ -22,25 +22,6 @@ const DB_MAX: u64 = i32::MAX as u64;
 const KEY_SIZE: usize = 512;
 const VALUE_SIZE: usize = 512;
 const CONNECTIONS: usize = 2;
-
-/// The environment variables that the program reads.
-#[derive(Default)]
-pub(crate) struct Environment {
-    /// `REDIS_CLIENT_FILL_CHUNK_KB`.
-    pub(crate) chunk_kib: Option<OsString>,
-    /// `REDISCLI_AUTH`. Secret, hence no `Debug`.
-    pub(crate) auth: Option<OsString>,
-}
-
-impl Environment {
-    /// That of this process.
-    pub(crate) fn of_process() -> Self {
-        Self {
-            chunk_kib: std::env::var_os(CHUNK_VARIABLE),
-            auth: std::env::var_os(AUTH_VARIABLE),
-        }
-    }
-}
 
 /// How the result is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,21 +116,6 @@ impl Settings {
             warnings,
         })
     }
-}
-
-/// A number behind a flag, where the flag is given.
-pub(crate) fn number<T: TryFrom<u64>>(
-    given: Option<&str>,
-    flag: &str,
-    min: u64,
-    max: u64,
-    unit: &str,
-) -> Result<Option<T>, Failure> {
-    let Some(given) = given else { return Ok(None) };
-    let number = value::whole(flag, given, min..=max, unit)?;
-    T::try_from(number)
-        .map(Some)
-        .map_err(|_| Failure::usage(format!("{flag} {given} is too large for this machine")))
 }
 
 /// `-d` or `--keys`.

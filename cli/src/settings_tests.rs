@@ -1,5 +1,6 @@
 //! The precedence table, line by line, and what settings refuse.
 
+use crate::environment::CHUNK_VARIABLE;
 use std::collections::BTreeMap;
 
 use super::*;

@@ -4,8 +4,8 @@
 use std::ops::RangeInclusive;
 
 use engine::Amount;
+use engine::error::AMOUNT_SYNTAX;
 use engine::plan::ReactorChoice;
-use engine::plan::amount::AMOUNT_SYNTAX;
 use engine::plan::options::REACTORS_MAX;
 
 use crate::exit::Failure;
@@ -144,6 +144,21 @@ pub(crate) fn reactors(given: &str) -> Result<ReactorChoice, Failure> {
         cores.push(core);
     }
     Ok(ReactorChoice::Cores(cores))
+}
+
+/// A number behind a flag, where the flag is given.
+pub(crate) fn number<T: TryFrom<u64>>(
+    given: Option<&str>,
+    flag: &str,
+    min: u64,
+    max: u64,
+    unit: &str,
+) -> Result<Option<T>, Failure> {
+    let Some(given) = given else { return Ok(None) };
+    let number = whole(flag, given, min..=max, unit)?;
+    T::try_from(number)
+        .map(Some)
+        .map_err(|_| Failure::usage(format!("{flag} {given} is too large for this machine")))
 }
 
 #[cfg(test)]

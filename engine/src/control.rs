@@ -9,6 +9,7 @@ use redis::{Cmd, Connection, ConnectionLike, RedisConnectionInfo, Value, cmd};
 
 use crate::error::{Error, Result};
 use crate::handshake::{self, ANSWER_SECONDS_MAX, error_text};
+use crate::machine::is_local;
 use crate::reply::error_class;
 use crate::socket;
 use crate::target::Target;
@@ -390,8 +391,4 @@ fn software(server: &Info) -> String {
         (None, Some(version)) => format!("Redis {version}"),
         (None, None) => "Redis or Valkey".into(),
     }
-}
-
-fn is_local(address: SocketAddr) -> bool {
-    crate::machine::Machine::observe(&[address]).server_is_local
 }

@@ -3,6 +3,10 @@
 
 use std::net::SocketAddr;
 
+/// One line on what may be written, for error messages and `--help`.
+pub const AMOUNT_SYNTAX: &str = "write a number of GiB (1, 0.5) or a number with a unit: \
+     b, k m g t (powers of 1000), kb mb gb tb and KiB MiB GiB TiB (powers of 1024)";
+
 /// When an error arose; decides the program's exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -36,10 +40,7 @@ pub enum Error {
         unit: &'static str,
     },
     /// An amount of data that cannot be read.
-    #[error(
-        "cannot read the amount '{given}': {why}; {}",
-        crate::plan::amount::AMOUNT_SYNTAX
-    )]
+    #[error("cannot read the amount '{given}': {why}; {}", AMOUNT_SYNTAX)]
     Amount {
         /// What was given.
         given: String,

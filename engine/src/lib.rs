@@ -1,7 +1,7 @@
 //! The fill engine. A [`Plan`] says what will be sent; lanes cut it into bytes; a driver moves
 //! the bytes; the audit looks whether the keys are there; the [`Report`](report::Report) says so.
 //!
-//! Control plane (may allocate, returns `Result`): [`plan`], [`machine`], [`target`],
+//! Control plane (may allocate, returns `Result`): [`plan`], [`machine`], [`observe`], [`target`],
 //! [`handshake`], [`control`], [`monitor`], [`audit`], [`run`], [`report`]. Data plane (no
 //! allocation, no formatting, no locks, no clock per frame): [`frame`], [`segment`], [`lane`],
 //! [`reply`], [`driver`], [`reactor`]. Imports run one way, from `run` down to `plan`.
@@ -19,6 +19,7 @@ pub mod lane;
 pub mod latency;
 pub mod machine;
 pub mod monitor;
+pub mod observe;
 pub mod plan;
 pub mod preflight;
 pub mod reactor;

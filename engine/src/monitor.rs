@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::control::{Control, Info};
 use crate::error::Result;
+use crate::stop::Halt;
 
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(250);
@@ -55,9 +56,6 @@ const HARMLESS: &[&str] = &[
     "ttl",
     "type",
 ];
-
-/// Set once, by whoever finds that sending on is pointless: the reason.
-pub type Halt = Arc<OnceLock<String>>;
 
 /// The server's statistics at one moment.
 #[derive(Clone, Debug)]

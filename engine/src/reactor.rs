@@ -7,8 +7,8 @@ use core_affinity::CoreId;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-use crate::driver::desk::{Desk, LaneEnd, Shared};
-use crate::driver::{self, Outcome};
+use crate::driver;
+use crate::driver::desk::{Desk, LaneEnd, Outcome, Shared};
 use crate::error::{Error, Result};
 use crate::lane::{Lane, Replies};
 use crate::latency::Latencies;

@@ -1,7 +1,7 @@
-//! The user's wish to stop.
+//! Wishes to stop: the user's, and the monitor's.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Asks a running fill to stop. Cloned freely; set once.
 #[derive(Clone, Debug, Default)]
@@ -19,3 +19,6 @@ impl Stop {
         Some(self.0.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
     }
 }
+
+/// Set once, by whoever finds that sending on is pointless: the reason.
+pub type Halt = Arc<OnceLock<String>>;

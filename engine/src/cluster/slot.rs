@@ -8,7 +8,7 @@
 
 use std::sync::LazyLock;
 
-use crate::plan::keyspace::{Alphabet, URL_SAFE};
+use crate::plan::alphabet::{Alphabet, URL_SAFE};
 
 /// Hash slots of a Redis or Valkey cluster.
 pub const SLOTS: u16 = 16_384;

@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::Connection;
 use crate::handshake::{Greeted, Greeting};
 use crate::lane::{Lane, LaneError};
 use crate::latency::Latencies;
-use crate::monitor::Halt;
-use crate::stop::Stop;
+use crate::plan::Send;
+use crate::stop::{Halt, Stop};
 
 /// How long outstanding acknowledgements are awaited after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
@@ -24,6 +23,23 @@ const STALL_MAX: Duration = Duration::from_secs(30);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// How often counters are published and time-outs looked at.
 const TICK: Duration = Duration::from_millis(50);
+
+/// Longest wait for the kernel before the desk is asked again.
+pub(super) const WAIT: Duration = Duration::from_millis(50);
+/// Bytes read from a connection at a time.
+pub(super) const RECEIVE_BYTES: usize = 2048;
+
+/// A connection and the number of its lane.
+pub type Connection = (usize, TcpStream);
+
+/// How a driver went about it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The kind of send in use at the end.
+    pub send: Send,
+    /// What the user should know about it.
+    pub notices: Vec<String>,
+}
 
 /// How a lane ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

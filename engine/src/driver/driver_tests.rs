@@ -13,15 +13,14 @@ use socket2::SockRef;
 use super::desk::{Desk, LaneEnd, Shared, Tally};
 use crate::handshake::Greeting;
 use crate::lane::{Lane, Replies};
-use crate::machine::Machine;
-use crate::monitor::Halt;
+use crate::observe;
 use crate::plan::amount::Amount;
 use crate::plan::keyspace::KeyLayout;
 use crate::plan::sequence::KeySequence;
 use crate::plan::{
     DriverChoice, Plan, PlanOptions, ReactorChoice, RepliesChoice, Send, SendChoice,
 };
-use crate::stop::Stop;
+use crate::stop::{Halt, Stop};
 use crate::target::Login;
 
 /// Far less than a block, so that every driver meets full sockets.
@@ -50,7 +49,7 @@ fn plan(
         reactors: ReactorChoice::Count(1),
         pin: false,
     };
-    Plan::new(&options, &Machine::observe(&[])).unwrap()
+    Plan::new(&options, &observe::machine(&[])).unwrap()
 }
 
 /// Both ends of a connection with tiny buffers.

@@ -6,31 +6,12 @@ pub mod socket;
 pub mod tokio_uring;
 pub mod uring;
 
-use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::error::Result;
-use crate::plan::{Driver, Plan, Send};
+use crate::plan::{Driver, Plan};
 
-use self::desk::Desk;
-
-/// Longest wait for the kernel before the desk is asked again.
-const WAIT: Duration = Duration::from_millis(50);
-/// Bytes read from a connection at a time.
-const RECEIVE_BYTES: usize = 2048;
-
-/// A connection and the number of its lane.
-pub type Connection = (usize, TcpStream);
-
-/// How a driver went about it.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The kind of send in use at the end.
-    pub send: Send,
-    /// What the user should know about it.
-    pub notices: Vec<String>,
-}
+use self::desk::{Desk, Outcome};
 
 /// Connects the lanes of `desk` and runs them until all have ended.
 ///

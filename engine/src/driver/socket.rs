@@ -8,8 +8,7 @@ use std::os::fd::AsFd;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::desk::Desk;
-use super::{Outcome, RECEIVE_BYTES, WAIT};
+use super::desk::{Desk, Outcome, RECEIVE_BYTES, WAIT};
 use crate::plan::{Plan, Send};
 use crate::socket::describe;
 

@@ -12,8 +12,7 @@ use tokio_uring::buf::BoundedBuf;
 use tokio_uring::buf::fixed::{FixedBuf, FixedBufRegistry};
 use tokio_uring::net::TcpStream;
 
-use super::desk::Desk;
-use super::{Outcome, RECEIVE_BYTES, WAIT};
+use super::desk::{Desk, Outcome, RECEIVE_BYTES, WAIT};
 use crate::error::{Error, Result};
 use crate::plan::{Plan, Send};
 use crate::socket::describe;

@@ -5,10 +5,6 @@ use std::str::FromStr;
 
 use crate::error::Error;
 
-/// One line on what may be written, for error messages and `--help`.
-pub const AMOUNT_SYNTAX: &str = "write a number of GiB (1, 0.5) or a number with a unit: \
-     b, k m g t (powers of 1000), kb mb gb tb and KiB MiB GiB TiB (powers of 1024)";
-
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;

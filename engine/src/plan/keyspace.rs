@@ -2,6 +2,7 @@
 //! steers the key into its slot. Alphabet and width follow from key size, prefix and layout
 //! alone, so that the same flags name the same keys whatever the amount.
 
+use super::alphabet::{Alphabet, URL_SAFE};
 use crate::cluster::slot::{self, FIX_BYTES, Steering};
 use crate::error::{Error, Result};
 
@@ -23,10 +24,6 @@ static PAIRS: [[u8; 2]; 100] = {
     }
     pairs
 };
-/// The URL-safe alphabet of RFC 4648, section 5.
-pub(crate) static URL_SAFE: &[u8; 64] =
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
 /// Where keys go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -36,27 +33,6 @@ pub enum KeyLayout {
     /// With a fix-up at the end that gives every hash slot the same number of keys, without
     /// hash tags.
     Slotted,
-}
-
-/// How a counter is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Alphabet {
-    /// `0` to `9`.
-    Decimal,
-    /// [`URL_SAFE`].
-    UrlSafe,
-    /// All 256 byte values.
-    Bytes,
-}
-
-impl Alphabet {
-    fn size(self) -> u64 {
-        match self {
-            Self::Decimal => 10,
-            Self::UrlSafe => 64,
-            Self::Bytes => 256,
-        }
-    }
 }
 
 /// The layout of all keys of a plan. Indices up to [`capacity`](Self::capacity) (exclusive) map

@@ -1,6 +1,7 @@
 //! From options to a plan. Options are what the user asked for; a [`Plan`] is what will happen:
 //! checked, with every limit computed before the first byte. A `Plan` that exists can run.
 
+pub(crate) mod alphabet;
 pub mod amount;
 pub mod footprint;
 pub mod keyspace;

@@ -18,8 +18,7 @@ use std::net::TcpStream;
 
 use self::arena::Block;
 use self::ring::{Completion, Ring, SendMode};
-use super::desk::Desk;
-use super::{Outcome, RECEIVE_BYTES, WAIT};
+use super::desk::{Desk, Outcome, RECEIVE_BYTES, WAIT};
 use crate::error::{Error, Result};
 use crate::machine::Unavailable;
 use crate::plan::{Plan, Send};
