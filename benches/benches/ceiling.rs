@@ -28,17 +28,17 @@ use engine::plan::options::depth_of_chunk;
 use engine::plan::{DriverChoice, PlanOptions, ReactorChoice, RepliesChoice, SendChoice};
 use engine::stop::Stop;
 use engine::target::Login;
-use engine::{Amount, Machine, Plan, reactor};
+use engine::{Amount, Plan, reactor};
 use nix::sys::resource::UsageWho;
 
 /// Sizes of keys and values.
 const SIZES: (usize, usize) = (512, 512);
 /// The default of `REDIS_CLIENT_FILL_CHUNK_KB`.
 const CHUNK_KIB: u64 = 8192;
-/// Rounds and MiB per run: a run takes about a third of a second, so that setting up a ring is
-/// lost in it, and so is the time slice of somebody else.
 const ROUNDS: u64 = 15;
-const MIB: (u64, u64) = (32, 1024);
+/// MiB per run, in the short form and otherwise: a quarter of a second, in which the millisecond
+/// that it takes to connect and to set up a ring is lost.
+const MIB: (u64, u64) = (32, 2048);
 
 #[derive(Debug, Parser)]
 struct Ceiling {
@@ -303,6 +303,7 @@ fn tell(runs: &[Vec<Run>]) -> bool {
         "of plain",
         "paired interval",
         "CPU s/GiB",
+        "CPU of plain",
         "sink busy",
     ]);
     let mut lines = Vec::new();
@@ -310,7 +311,9 @@ fn tell(runs: &[Vec<Run>]) -> bool {
     for (number, candidate) in CANDIDATES.iter().enumerate() {
         let speed = Spread::of(&speeds(number));
         let ratio = Ratio::paired(&speeds(number), &speeds(0));
-        let cpu = Spread::of(&figures(number, |run| run.cpu_seconds_per_gib));
+        let costs = |number| figures(number, |run| run.cpu_seconds_per_gib);
+        let cpu = Spread::of(&costs(number));
+        let cpu_ratio = Ratio::paired(&costs(number), &costs(0));
         let sink = Spread::of(&figures(number, |run| run.sink_busy_percent));
         table.row([
             candidate.name.to_owned(),
@@ -318,6 +321,7 @@ fn tell(runs: &[Vec<Run>]) -> bool {
             format!("{:.3}", ratio.of_medians),
             format!("{:.3}..{:.3}", ratio.low, ratio.high),
             format!("{:.3} ({:.3}..{:.3})", cpu.median, cpu.min, cpu.max),
+            format!("{:.3}", cpu_ratio.of_medians),
             format!("{:.0} %", sink.median),
         ]);
         if let Some(least) = candidate.target {

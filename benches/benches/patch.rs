@@ -1,14 +1,18 @@
 //! What it costs to turn a frame into that of the next key: the one thing the client does per
 //! key. Blocks fit the cache, as they do in a fill, and are patched frame by frame in sequence.
 //! `lane` is the same with everything around it: counters, fences, acknowledgements.
+//!
+//! The arguments are criterion's. Targets are printed at the end; only `ceiling` and `fill` know
+//! `--strict`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use benches::machine;
+use benches::machine::{self, Cores};
 use benches::statistics::Spread;
 use benches::verdict::Target;
-use criterion::{BenchmarkId, Criterion, Throughput};
+use core_affinity::CoreId;
+use criterion::{Criterion, Throughput};
 use engine::frame::Frame;
 use engine::lane::{Lane, LaneShape, Replies};
 use engine::latency::Latencies;
@@ -57,6 +61,22 @@ const KINDS: [Kind; 3] = [
     },
 ];
 
+impl Kind {
+    /// The size of its values where stamped ones have `stamped` bytes.
+    fn value_size(&self, stamped: usize) -> usize {
+        if self.is_stamped {
+            stamped
+        } else {
+            UNSTAMPED_VALUE
+        }
+    }
+
+    /// A pair of sizes as it is written.
+    fn label(&self, (key_size, value_size): (usize, usize)) -> String {
+        format!("{key_size}/{}", self.value_size(value_size))
+    }
+}
+
 /// A block of rendered frames and the keys to come.
 struct Work {
     segment: Segment,
@@ -67,11 +87,7 @@ struct Work {
 
 impl Work {
     fn new(kind: &Kind, (key_size, value_size): (usize, usize)) -> Self {
-        let value_size = if kind.is_stamped {
-            value_size
-        } else {
-            UNSTAMPED_VALUE
-        };
+        let value_size = kind.value_size(value_size);
         let keyspace = Keyspace::new(key_size, None, kind.layout).expect("the sizes are valid");
         let frame = Frame::new(keyspace, ValueLayout::new(value_size, key_size, 0));
         let frames = (SEGMENT_BYTES / frame.bytes()).max(1);
@@ -124,7 +140,7 @@ fn patch(criterion: &mut Criterion) {
         for sizes in SIZES {
             let mut work = Work::new(kind, sizes);
             group.throughput(Throughput::Elements(work.frames_per_turn()));
-            group.bench_function(id(kind, sizes), |bencher| bencher.iter(|| work.patch()));
+            group.bench_function(kind.label(sizes), |bencher| bencher.iter(|| work.patch()));
         }
     }
 }
@@ -135,8 +151,8 @@ fn render(criterion: &mut Criterion) {
     for sizes in SIZES {
         let mut work = Work::new(&KINDS[1], sizes);
         group.throughput(Throughput::Elements(work.segment.frames() as u64));
-        group.bench_function(id(&KINDS[1], sizes), |bencher| {
-            bencher.iter(|| work.render())
+        group.bench_function(KINDS[1].label(sizes), |bencher| {
+            bencher.iter(|| work.render());
         });
     }
 }
@@ -175,15 +191,6 @@ fn lane(criterion: &mut Criterion) {
     });
 }
 
-fn id(kind: &Kind, (key_size, value_size): (usize, usize)) -> BenchmarkId {
-    let value_size = if kind.is_stamped {
-        value_size
-    } else {
-        UNSTAMPED_VALUE
-    };
-    BenchmarkId::from_parameter(format!("{key_size}/{value_size}"))
-}
-
 /// Median time per frame by a plain stop watch, for the targets; criterion has the details.
 fn nanoseconds_per_frame(kind: &Kind, sizes: (usize, usize)) -> f64 {
     let mut work = Work::new(kind, sizes);
@@ -205,21 +212,34 @@ fn nanoseconds_per_frame(kind: &Kind, sizes: (usize, usize)) -> f64 {
 
 /// One line per target.
 fn verdicts() {
-    println!("\n{}", machine::describe(None));
+    println!("\nmedian nanoseconds per frame, by key/value size");
     for kind in &KINDS {
-        let figures = SIZES.map(|sizes| nanoseconds_per_frame(kind, sizes));
-        let [small, default, large] = figures.map(|figure| format!("{figure:.1}"));
-        let worst = Spread::of(&figures).max;
+        let figures = SIZES.map(|sizes| (kind.label(sizes), nanoseconds_per_frame(kind, sizes)));
+        let worst = figures
+            .iter()
+            .map(|(_, figure)| *figure)
+            .fold(0.0, f64::max);
+        let cells = figures.map(|(label, figure)| format!("{figure:.1} ({label})"));
         let target = Target::AtMost(kind.nanoseconds_max);
         println!(
-            "patch a frame, {}: {small} ns (64/256), {default} ns (512/512), {large} ns (65536/524288), target {target}: {}",
+            "patch a frame, {}: {}, target {target}: {}",
             kind.name,
+            cells.join(", "),
             target.judge(worst)
         );
     }
 }
 
 fn main() {
+    let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    let is_short = !has("--bench") || has("--test") || has("--list");
+    if !is_short {
+        println!("{}", machine::describe(None));
+    }
+    // Where that is not permitted, the figures are noisier, not wrong.
+    let _ = core_affinity::set_for_current(CoreId {
+        id: Cores::observe().client,
+    });
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(1))
@@ -228,8 +248,7 @@ fn main() {
     render(&mut criterion);
     lane(&mut criterion);
     criterion.final_summary();
-    let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
-    if has("--bench") && !has("--test") && !has("--list") {
+    if !is_short {
         verdicts();
     }
 }

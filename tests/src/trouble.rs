@@ -137,13 +137,16 @@ fn evicted_keys_are_not_claimed() {
             .with("--keys 60000 --output json")
             .with(flags)
             .run();
-        tells_the_truth(&outcome, &server);
-        outcome.exits_with(1).report().is_incomplete();
-        assert!(
-            outcome.report().text("reason").contains("evict"),
-            "the reason is eviction"
+        let report = outcome.exits_with(1).report();
+        let (claimed, present) = (report.number("keys.present"), server.dbsize());
+        // A full server may evict another key before any command, this look included.
+        let is_so = present > 1000 && (present..=present + 20).contains(&claimed);
+        outcome.check(
+            is_so,
+            &format!("keys.present is wrong: there are {present}"),
         );
-        assert!(server.dbsize() > 1000);
+        let reason = report.is_incomplete().text("reason");
+        outcome.check(reason.contains("evict"), "the reason is eviction");
     }
 }
 
