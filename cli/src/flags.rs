@@ -167,7 +167,7 @@ pub(crate) struct EngineFlags {
     /// auto, uring, tokio-uring or socket [default: auto: uring where the kernel allows it]
     #[arg(long, value_name = "DRIVER")]
     pub(crate) driver: Option<String>,
-    /// auto, zc (zero-copy), fixed (registered buffers) or copy [default: auto: fixed to this
+    /// auto, zc (zero-copy), fixed (registered buffers) or copy [default: auto: copy to this
     /// machine, zc to others]
     #[arg(long, value_name = "KIND")]
     pub(crate) send: Option<String>,

@@ -96,7 +96,7 @@ fn the_send_path_asked_for_is_the_one_used() {
         ("zc", "zc"),
         ("fixed", "fixed"),
         ("copy", "copy"),
-        ("auto", "fixed"),
+        ("auto", "copy"),
     ] {
         let report = fill(&server)
             .with("--keys 500 --driver uring --send")

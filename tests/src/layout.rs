@@ -12,50 +12,40 @@ const FUNCTION_LINES_MAX: usize = 75;
 /// The one place for `unsafe`.
 const UNSAFE_FOLDER: &str = "engine/src/driver/uring/";
 
-/// The engine's modules from the ground up (docs/ARCHITECTURE.md). Each knows those below it and
-/// its neighbours on the same line, and none above.
+/// The engine's modules from the ground up (docs/ARCHITECTURE.md). Each knows those on the lines
+/// above its own, and its neighbours, but none further down.
+#[rustfmt::skip]
 const LEVELS: &[&[&str]] = &[
-    &["error", "plan::amount"],
-    &[
-        "stop",
-        "latency",
-        "plan::sequence",
-        "plan::values",
-        "plan::footprint",
-    ],
-    &["cluster", "cluster::slot", "plan::keyspace"],
+    &["error"],
+    &["stop", "latency", "machine"],
+    &["plan::alphabet", "plan::amount", "plan::sequence", "plan::values", "plan::footprint"],
+    &["cluster", "cluster::slot"],
+    &["plan::keyspace"],
+    &["plan::options"],
     &["frame"],
     &["segment"],
     &["reply"],
     &["lane"],
-    &["machine"],
-    &["plan", "plan::options", "plan::resources"],
-    &["target", "socket"],
+    &["plan", "plan::resources"],
+    &["target"],
+    &["socket"],
     &["handshake"],
     &["control"],
     &["preflight", "monitor", "report"],
     &["audit"],
-    &[
-        "driver",
-        "driver::desk",
-        "driver::socket",
-        "driver::tokio_uring",
-        "driver::uring",
-        "driver::uring::arena",
-        "driver::uring::ring",
-        "driver::uring::token",
-    ],
-    &["reactor"],
+    &["driver::desk"],
+    &["driver::uring::token"],
+    &["driver::uring::arena"],
+    &["driver::uring::ring"],
+    &["driver::uring", "driver::tokio_uring", "driver::socket"],
+    &["driver"],
+    &["observe", "reactor"],
     &["summary"],
     &["run"],
 ];
 
-/// Imports that run upwards all the same: from, to, why.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[(
-    "machine",
-    "driver",
-    "whether a ring can be set up is a fact of the machine, and only the driver can find it out",
-)];
+/// Imports that run the other way all the same: from, to, why.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 /// All source of the workspace.
 fn all_sources() -> Vec<Source> {
@@ -155,7 +145,7 @@ fn imports_run_one_way() {
                 .any(|(from, to, _)| (*from, *to) == (&module, &import));
             if level_of(&import) > level_of(&module) && !is_excepted {
                 complaints.push(format!(
-                    "{}: {module} must not know {import}, which is above it",
+                    "{}: {module} must not know {import}, which is built on it",
                     source.path
                 ));
             }

@@ -155,7 +155,7 @@ impl Plan {
             ));
             send = Send::Copy;
         }
-        if options.send == SendChoice::Zc && send != Send::Zc && blocks.registered {
+        if options.send == SendChoice::Zc && send != Send::Zc {
             notices.push(format!(
                 "--send zc needs {} bytes or more per send and a block per connection, \
                  which {connections} connections would not leave: using --send {}",

@@ -33,7 +33,7 @@ pub enum DriverChoice {
 /// Which kind of send to submit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendChoice {
-    /// Zero-copy to other machines, registered buffers to this one.
+    /// Zero-copy to other machines, plain sends to this one.
     Auto,
     /// `SEND_ZC` from registered buffers.
     Zc,

@@ -52,7 +52,7 @@ fn the_default_plan_is_the_documented_one() {
     assert_eq!((plan.keys(), plan.payload_bytes()), (1_048_576, 1 << 30));
     assert_eq!(
         (plan.driver, plan.send, plan.replies),
-        (Driver::Uring, Send::Fixed, Replies::Fenced)
+        (Driver::Uring, Send::Copy, Replies::Fenced)
     );
     assert_eq!(plan.reactor_cores, [Some(3)]);
     assert!(plan.notices.is_empty());
@@ -158,7 +158,7 @@ fn zero_copy_is_for_other_machines_and_few_lanes() {
     };
     assert_eq!(Plan::new(&options(), &machine).unwrap().send, Send::Zc);
     let plan = plan(|o| (o.send, o.connections) = (SendChoice::Zc, 1024)).unwrap();
-    assert_eq!(plan.send, Send::Fixed);
+    assert_eq!(plan.send, Send::Copy);
     assert!(plan.notices[0].contains("--send zc"), "{:?}", plan.notices);
 }
 

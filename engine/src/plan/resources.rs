@@ -89,7 +89,7 @@ impl Blocks {
                     registered: true,
                 });
             }
-            *send = Send::Fixed;
+            *send = Send::Copy;
         }
         let count = budget / block_bytes;
         Ok(Self {
@@ -192,12 +192,13 @@ pub(super) fn choose_send(
     };
     match (driver, options.send) {
         (Driver::Uring, SendChoice::Zc) => Ok(Send::Zc),
+        // A local peer always copies, so zero-copy can only lose there, and SEND copies faster than
+        // WRITE_FIXED (docs/experiments/registered-writes-on-loopback.md).
+        (Driver::Uring, SendChoice::Auto) if machine.server_is_local => Ok(Send::Copy),
         (Driver::Uring, SendChoice::Copy)
         | (Driver::Socket, SendChoice::Auto | SendChoice::Copy) => Ok(Send::Copy),
         (Driver::Uring | Driver::TokioUring, SendChoice::Fixed)
         | (Driver::TokioUring, SendChoice::Auto) => Ok(Send::Fixed),
-        // A local peer always copies, so zero-copy can only lose there.
-        (Driver::Uring, SendChoice::Auto) if machine.server_is_local => Ok(Send::Fixed),
         (Driver::Uring, SendChoice::Auto) => Ok(Send::Zc),
         (Driver::TokioUring, _) => Err(refuse("--send fixed")),
         (Driver::Socket, _) => Err(refuse("--send copy")),
