@@ -222,7 +222,7 @@ pub(crate) mod tests {
         );
         assert_eq!(
             lines[1],
-            "2 connections, 1 reactor, pipeline depth 7,738, driver uring, send fixed, fenced replies"
+            "2 connections, 1 reactor, pipeline depth 7,738, driver uring, send copy, fenced replies"
         );
         assert!(
             lines[2].starts_with("server memory: about 1."),
