@@ -5,7 +5,7 @@
 //! replies a fence ends each batch, and only its echo acknowledges. With each reply read, the
 //! k-th reply names the k-th key.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,10 +13,13 @@ use std::time::Instant;
 use crate::latency::Latencies;
 use crate::plan::sequence::KeySequence;
 use crate::reply::{Reply, ReplyScanner, error_class};
-use crate::segment::{Chunk, Segment, fence_digits};
+use crate::segment::{Chunk, Segment};
+use crate::window::Window;
 
 /// At most so many batches are sent before the oldest is acknowledged.
 const FENCES_OUTSTANDING_MAX: usize = 2;
+/// At most so many fences are outstanding when some were lost and others sent in their stead.
+const NUDGES_MAX: usize = 16;
 
 /// How a server acknowledges what it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -48,27 +51,10 @@ pub enum LaneError {
     Protocol(String),
 }
 
-/// A chunk, sent or being sent, whose acknowledgement is outstanding.
-#[derive(Clone, Copy, Debug)]
-struct Outstanding {
-    /// Position behind the last frame that it acknowledges.
-    end: u64,
-    fence: Option<u64>,
-    /// When its last byte was handed to the kernel; replies can be quicker than that news.
-    sent_at: Option<Instant>,
-}
-
-impl Outstanding {
-    /// Microseconds since the last byte was sent, at least one.
-    fn latency_us(&self, now: Instant) -> Option<u64> {
-        let latency = now.saturating_duration_since(self.sent_at?);
-        Some((latency.as_micros() as u64).max(1))
-    }
-}
-
 /// Counters over one sequence of keys, and the rules by which they move.
 ///
-/// Invariants: `acked <= sent <= count`; at most two fences are outstanding; with each reply at
+/// Invariants: `acked <= sent <= count`; two fences are outstanding, and a few
+/// more where some seem to be lost; with each reply at
 /// most `batch_frames` frames await theirs. A reply that comes before the driver reports its
 /// command as sent counts as such a report. A lane goes back to
 /// `acked` only when its connection is gone, so a late acknowledgement cannot be taken for a new
@@ -81,11 +67,15 @@ pub struct Lane {
     acked: u64,
     /// Frames wholly handed to the kernel.
     sent: u64,
+    /// The most that `sent` has been: what the server may have seen.
+    sent_max: u64,
     /// The chunk under way and how many of its bytes are sent.
     next: Option<(Chunk, usize)>,
     batch_end: u64,
     fence_number: u64,
-    outstanding: VecDeque<Outstanding>,
+    /// A fence by itself is wanted, because one seems to be lost.
+    is_nudged: bool,
+    window: Window,
     scanner: ReplyScanner,
     refused: BTreeMap<String, u64>,
 }
@@ -100,10 +90,12 @@ impl Lane {
             sequence,
             acked: 0,
             sent: 0,
+            sent_max: 0,
             next: None,
             batch_end: 0,
             fence_number: 0,
-            outstanding: VecDeque::with_capacity(FENCES_OUTSTANDING_MAX + 1),
+            is_nudged: false,
+            window: Window::default(),
             scanner: ReplyScanner::default(),
             refused: BTreeMap::new(),
         }
@@ -118,7 +110,7 @@ impl Lane {
     /// Whether acknowledgements are outstanding.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        !self.outstanding.is_empty()
+        !self.window.is_empty()
     }
 
     /// Whether there is something to send now.
@@ -131,6 +123,12 @@ impl Lane {
     #[must_use]
     pub fn segment(&self) -> &Segment {
         &self.shape.segment
+    }
+
+    /// The same, to be kept.
+    #[must_use]
+    pub(crate) fn shared_segment(&self) -> Arc<Segment> {
+        Arc::clone(&self.shape.segment)
     }
 
     /// How this lane's connection acknowledges.
@@ -149,6 +147,12 @@ impl Lane {
     #[must_use]
     pub fn frames_sent(&self) -> u64 {
         self.sent
+    }
+
+    /// Frames that the server may have seen: the most that were ever handed to the kernel.
+    #[must_use]
+    pub fn frames_seen_max(&self) -> u64 {
+        self.sent_max
     }
 
     /// Frames whose reply or fence has arrived, refused ones included.
@@ -175,16 +179,13 @@ impl Lane {
     pub fn next(&mut self, block: &mut [u8]) -> Option<Range<usize>> {
         if self.next.is_none() {
             let chunk = self.peek_chunk()?;
-            if self.batch_end == chunk.first {
+            self.is_nudged &= chunk.frames > 0;
+            if chunk.frames > 0 && self.batch_end == chunk.first {
                 self.batch_end = self.batch_end_after(chunk.first);
             }
             if chunk.fence.is_some() || self.shape.replies == Replies::Each {
                 let end = chunk.first + chunk.frames as u64;
-                self.outstanding.push_back(Outstanding {
-                    end,
-                    fence: chunk.fence,
-                    sent_at: None,
-                });
+                self.window.begin(end, chunk.fence);
             }
             self.next = Some((chunk, 0));
         }
@@ -206,20 +207,31 @@ impl Lane {
         let (chunk, offset) = (*chunk, *offset);
         let whole = (offset / self.shape.segment.frame().bytes()).min(chunk.frames);
         self.sent = self.sent.max(chunk.first + whole as u64);
+        self.sent_max = self.sent_max.max(self.sent);
         if offset == self.shape.segment.chunk_bytes(&chunk) {
             self.next = None;
             if chunk.fence.is_some() {
                 self.fence_number += 1;
             }
-            if let Some(last) = self
-                .outstanding
-                .back_mut()
-                .filter(|last| last.end == self.sent)
-            {
-                last.sent_at = Some(now);
-            }
+            self.window.sent(self.sent, now);
         }
         self.invariants();
+    }
+
+    /// Asks for a fence by itself where one is outstanding and nothing else may be sent: a server
+    /// that is busy with a script refuses fences silently. The echo of any later fence tells that
+    /// everything before it was dealt with.
+    pub fn nudge(&mut self) {
+        self.is_nudged = self.is_waiting()
+            && !self.wants_to_send()
+            && self.shape.replies == Replies::Fenced
+            && self.window.len() < FENCES_OUTSTANDING_MAX + NUDGES_MAX;
+    }
+
+    /// Whether what is being sent is a fence by itself.
+    #[must_use]
+    pub fn is_nudging(&self) -> bool {
+        self.next.is_some_and(|(chunk, _)| chunk.frames == 0)
     }
 
     /// Takes in what the connection received.
@@ -248,8 +260,9 @@ impl Lane {
     pub fn disconnected(&mut self) {
         self.sent = self.acked;
         self.next = None;
+        self.is_nudged = false;
         self.batch_end = self.acked;
-        self.outstanding.clear();
+        self.window.clear();
         self.scanner = ReplyScanner::default();
         self.invariants();
     }
@@ -261,6 +274,7 @@ impl Lane {
         self.shape.replies = replies;
         self.acked = (self.acked + 1).min(self.sequence.count());
         self.sent = self.acked;
+        self.sent_max = self.sent_max.max(self.sent);
         self.batch_end = self.acked;
         self.invariants();
     }
@@ -274,6 +288,13 @@ impl Lane {
     /// The chunk that would follow, if the window has room for it.
     fn peek_chunk(&self) -> Option<Chunk> {
         let remaining = self.sequence.count() - self.sent;
+        if self.is_nudged {
+            return Some(Chunk {
+                first: self.sent,
+                frames: 0,
+                fence: Some(self.fence_number),
+            });
+        }
         if remaining == 0 {
             return None;
         }
@@ -281,7 +302,7 @@ impl Lane {
         let (frames, fence) = match self.shape.replies {
             Replies::Fenced => {
                 let starts_batch = self.sent == self.batch_end;
-                if starts_batch && self.outstanding.len() >= FENCES_OUTSTANDING_MAX {
+                if starts_batch && self.window.len() >= FENCES_OUTSTANDING_MAX {
                     return None;
                 }
                 let batch_end = if starts_batch {
@@ -326,17 +347,14 @@ impl Lane {
             // The `+OK` of CLIENT REPLY ON is anonymous and may be missing: it says nothing.
             (Replies::Fenced, Reply::Ok(_)) => Ok(()),
             (Replies::Fenced, Reply::Echo(digits)) => {
-                let fence = self.outstanding.front().and_then(|fence| fence.fence);
-                match fence.filter(|number| fence_digits(*number) == digits) {
-                    Some(_) => {
-                        self.acknowledge_oldest(now, latencies);
-                        Ok(())
-                    }
-                    None => Err(LaneError::Protocol(format!(
+                let Some(end) = self.window.echoed(digits, now, latencies) else {
+                    return Err(LaneError::Protocol(format!(
                         "fence {} was echoed out of turn",
                         digits.escape_ascii()
-                    ))),
-                }
+                    )));
+                };
+                self.acknowledge(end);
+                Ok(())
             }
             (Replies::Fenced, Reply::Error(error)) => Err(LaneError::Refused(error)),
             (Replies::Each, Reply::Ok(count)) => self.replied(count, now, latencies),
@@ -361,14 +379,11 @@ impl Lane {
         }
     }
 
-    fn acknowledge_oldest(&mut self, now: Instant, latencies: &mut Latencies) {
-        if let Some(oldest) = self.outstanding.pop_front() {
-            self.acked = oldest.end;
-            self.sent = self.sent.max(self.acked);
-            if let Some(latency_us) = oldest.latency_us(now) {
-                latencies.ack_us.saturating_record(latency_us);
-            }
-        }
+    /// Everything before `end` is acknowledged, and was therefore sent.
+    fn acknowledge(&mut self, end: u64) {
+        self.acked = end;
+        self.sent = self.sent.max(end);
+        self.sent_max = self.sent_max.max(self.sent);
     }
 
     /// With each reply: `count` more replies arrived.
@@ -378,34 +393,11 @@ impl Lane {
         now: Instant,
         latencies: &mut Latencies,
     ) -> Result<(), LaneError> {
-        let mut begin = self.acked;
-        self.acked += count;
-        if self
-            .outstanding
-            .back()
-            .is_none_or(|last| self.acked > last.end)
-        {
-            self.acked = begin;
+        let end = self.acked + count;
+        if !self.window.replied(self.acked, end, now, latencies) {
             return Err(LaneError::Protocol("more replies than commands".into()));
         }
-        self.sent = self.sent.max(self.acked);
-        while let Some(oldest) = self.outstanding.front().copied() {
-            let latency_us = oldest.latency_us(now);
-            if let Some(latency_us) = latency_us {
-                let replied = self.acked.min(oldest.end) - begin;
-                latencies
-                    .command_us
-                    .saturating_record_n(latency_us, replied);
-            }
-            if self.acked < oldest.end {
-                break;
-            }
-            begin = oldest.end;
-            if let Some(latency_us) = latency_us {
-                latencies.ack_us.saturating_record(latency_us);
-            }
-            self.outstanding.pop_front();
-        }
+        self.acknowledge(end);
         Ok(())
     }
 
@@ -416,7 +408,7 @@ impl Lane {
             debug_assert!(*offset < self.shape.segment.chunk_bytes(chunk));
         }
         debug_assert!(match self.shape.replies {
-            Replies::Fenced => self.outstanding.len() <= FENCES_OUTSTANDING_MAX,
+            Replies::Fenced => self.window.len() <= FENCES_OUTSTANDING_MAX + NUDGES_MAX,
             Replies::Each => self.sent - self.acked <= self.shape.batch_frames,
         });
     }

@@ -126,6 +126,24 @@ fn the_third_batch_waits_for_the_first_echo() {
 }
 
 #[test]
+fn a_lost_echo_is_made_up_for_by_a_later_one() {
+    let mut lane = lane(Replies::Fenced, 2, 2, 4);
+    let mut block = block(&lane);
+    for _ in 0..2 {
+        let bytes = lane.next(&mut block).unwrap().len();
+        lane.sent(bytes, Instant::now());
+    }
+    lane.nudge();
+    let range = lane.next(&mut block).unwrap();
+    assert_eq!(range.len(), FENCE_BYTES);
+    assert!(lane.is_nudging());
+    lane.sent(range.len(), Instant::now());
+    assert!(!lane.wants_to_send());
+    receive(&mut lane, b"+OK\r\n$16\r\n0000000000000002\r\n").unwrap();
+    assert!(lane.is_done());
+}
+
+#[test]
 fn a_foreign_echo_acknowledges_nothing() {
     let mut lane = lane(Replies::Fenced, 2, 2, 10);
     let mut block = block(&lane);

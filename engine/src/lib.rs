@@ -31,6 +31,7 @@ pub mod socket;
 pub mod stop;
 mod summary;
 pub mod target;
+mod window;
 
 pub use error::{Error, Phase, Result};
 pub use machine::Machine;

@@ -76,7 +76,7 @@ pub fn run(
         .map(|number| {
             let lane = desk.lane(number);
             LaneResult {
-                sent: lane.sequence().head(lane.frames_sent()),
+                sent: lane.sequence().head(lane.frames_seen_max()),
                 acked: lane.frames_acked(),
                 replies: lane.replies(),
                 refused: lane.refused().clone(),

@@ -33,6 +33,7 @@ const LEVELS: &[&[&str]] = &[
     &["control"],
     &["preflight", "monitor", "report"],
     &["audit"],
+    &["driver::dialer"],
     &["driver::desk"],
     &["driver::uring::token"],
     &["driver::uring::arena"],

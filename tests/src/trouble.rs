@@ -43,36 +43,64 @@ fn underway(server: &Server, args: &str) -> Running {
     fill
 }
 
+/// Asserts that a fill of a server with too little memory says how far it came: what is there,
+/// what was refused, and that it is memory that was missing.
+#[track_caller]
+fn is_told_to_be_full(flags: &str) {
+    let server = Server::with("maxmemory", "20mb").start();
+    let command = fill(&server)
+        .with("--keys 60000 --force --output json")
+        .with(flags);
+    let outcome = command.run();
+    let report = outcome.exits_with(1).says(["incomplete"]).report();
+    let (present, sent) = (server.dbsize(), report.number("keys.sent"));
+    outcome.check(
+        (1000..50_000).contains(&present),
+        "20 MB hold some keys and not all",
+    );
+    report.is_incomplete().has([
+        ("keys.present", present.into()),
+        ("keys.created", present.into()),
+        ("keys.existed", 0.into()),
+        ("refused.OOM", (sent - present).into()),
+        ("nodes.0.refused.OOM", (sent - present).into()),
+        ("bottleneck", "memory".into()),
+    ]);
+    outcome.check(
+        report.text("reason").contains("memory"),
+        "the reason is memory",
+    );
+}
+
 #[test]
 fn a_full_server_is_told_with_true_numbers() {
+    for flags in ["", "-n 8", "-n 64", "--pipeline-depth 100"] {
+        is_told_to_be_full(flags);
+    }
+}
+
+#[test]
+fn a_full_server_is_told_by_every_driver() {
+    for driver in [
+        "uring --send zc",
+        "uring --send copy",
+        "tokio-uring",
+        "socket",
+    ] {
+        is_told_to_be_full(&format!("--driver {driver}"));
+    }
+}
+
+#[test]
+fn a_full_server_is_told_where_each_reply_is_read() {
     for flags in [
         "",
         "-n 8",
-        "--replies each",
         "--driver socket",
         "--driver tokio-uring",
+        "--pipeline-depth 10",
     ] {
-        let server = Server::with("maxmemory", "20mb").start();
-        let outcome = fill(&server)
-            .with("--keys 60000 --force --output json")
-            .with(flags)
-            .run();
-        outcome.exits_with(1).says(["incomplete"]);
-        let (report, present) = (outcome.report(), server.dbsize());
-        report
-            .is_incomplete()
-            .has([("keys.present", present.into())]);
-        assert!((1000..50_000).contains(&present), "{present} keys");
-        assert!(report.number("refused.OOM") > 0 && report.number("nodes.0.refused.OOM") > 0);
-        assert!(
-            report.text("reason").contains("memory"),
-            "{}",
-            report.text("reason")
-        );
-        report.has([
-            ("bottleneck", "memory".into()),
-            ("keys.created", present.into()),
-        ]);
+        is_told_to_be_full(&format!("--replies each {flags}"));
     }
 }
 

@@ -6,9 +6,10 @@ use std::net::TcpStream;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
+pub use super::dialer::Connection;
+use super::dialer::{Dialer, Job};
 use crate::handshake::{Greeted, Greeting};
 use crate::lane::{Lane, LaneError};
 use crate::latency::Latencies;
@@ -19,8 +20,12 @@ use crate::stop::{Halt, Stop};
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 /// So long nothing may move at all, and so long a lost connection is dialed again.
 const STALL_MAX: Duration = Duration::from_secs(30);
+/// A connection that is silent for so long is sent another fence.
+const NUDGE_AFTER: Duration = Duration::from_secs(2);
 /// First and longest pause between two attempts to connect again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// So long lanes are connected on the reactor's own thread before the dialer takes over.
+const DIAL_AT_ONCE: Duration = Duration::from_millis(250);
 /// How often counters are published and time-outs looked at.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -28,9 +33,6 @@ const TICK: Duration = Duration::from_millis(50);
 pub(super) const WAIT: Duration = Duration::from_millis(50);
 /// Bytes read from a connection at a time.
 pub(super) const RECEIVE_BYTES: usize = 2048;
-
-/// A connection and the number of its lane.
-pub type Connection = (usize, TcpStream);
 
 /// How a driver went about it.
 #[derive(Clone, Debug)]
@@ -76,9 +78,6 @@ pub struct Shared {
     pub greeting: Greeting,
 }
 
-/// A connection that came (back) to life, or did not.
-type Dialed = (usize, Result<Greeted, String>);
-
 /// A lane and what is known of its connection.
 #[derive(Debug)]
 struct Place {
@@ -87,6 +86,8 @@ struct Place {
     is_connected: bool,
     /// Since when it is connected, or not.
     since: Instant,
+    /// When it last sent or received something.
+    moved_at: Instant,
     attempts: u32,
     was_connected: bool,
 }
@@ -96,12 +97,14 @@ pub struct Desk {
     places: Vec<Place>,
     shared: Shared,
     latencies: Latencies,
-    dialed: (Sender<Dialed>, Receiver<Dialed>),
+    dialer: Dialer,
     stopping_since: Option<Instant>,
     ticked_at: Option<Instant>,
     /// When any lane last sent or received something. One that waits while others move is in
     /// line, not stuck.
     moved_at: Instant,
+    /// A lane wants to send although nothing happened on its connection.
+    has_nudged: bool,
     resent: u64,
     reconnects: u64,
     /// Connections made elsewhere, in lane order, so that drivers are tested without a server.
@@ -119,17 +122,20 @@ impl Desk {
             lane,
             is_connected: false,
             since: now,
+            moved_at: now,
             attempts: 0,
             was_connected: false,
         };
+        let dialer = Dialer::new(shared.greeting.clone());
         Self {
             places: lanes.into_iter().map(place).collect(),
             shared,
             latencies: Latencies::default(),
-            dialed: channel(),
+            dialer,
             stopping_since: None,
             ticked_at: None,
             moved_at: now,
+            has_nudged: false,
             resent: 0,
             reconnects: 0,
             #[cfg(test)]
@@ -180,8 +186,8 @@ impl Desk {
         self.places.iter().all(|place| place.end.is_some())
     }
 
-    /// Connects every lane for the first time, on this thread. Lanes that could not be connected
-    /// are dialed again in the background; lanes whose first frame was refused have ended.
+    /// Connects the lanes for the first time: those that answer at once on this thread, the others
+    /// in the background. Lanes whose first frame was refused have ended.
     pub fn dial_all(&mut self) -> Vec<Connection> {
         let mut connections = Vec::new();
         #[cfg(test)]
@@ -189,22 +195,21 @@ impl Desk {
             self.places[lane].is_connected = true;
             connections.push((lane, stream));
         }
+        let begun_at = Instant::now();
         for lane in 0..self.places.len() {
-            if self.places[lane].is_connected {
+            if self.places[lane].is_connected || self.shared.stop.signal().is_some() {
                 continue;
             }
-            if self.shared.stop.signal().is_some() {
-                break;
-            }
-            let Some(frame) = self.first_frame(lane) else {
+            let Some(job) = self.job(lane, Instant::now()) else {
                 continue;
             };
-            let dialed = self
-                .shared
-                .greeting
-                .dial(&frame)
-                .map_err(|error| error.to_string());
-            connections.extend(self.connected(lane, dialed).map(|stream| (lane, stream)));
+            self.places[lane].since = job.due;
+            if begun_at.elapsed() < DIAL_AT_ONCE {
+                let (_, dialed) = job.run(self.dialer.greeting());
+                connections.extend(self.connected(lane, dialed).map(|stream| (lane, stream)));
+            } else {
+                self.dialer.push(job);
+            }
         }
         connections
     }
@@ -227,8 +232,12 @@ impl Desk {
     /// The kernel accepted so many bytes more of `lane`.
     pub fn sent(&mut self, lane: usize, bytes: usize) {
         let now = Instant::now();
-        self.moved_at = now;
-        self.places[lane].lane.sent(bytes, now);
+        let place = &mut self.places[lane];
+        place.moved_at = now;
+        if !place.lane.is_nudging() {
+            self.moved_at = now;
+        }
+        place.lane.sent(bytes, now);
     }
 
     /// The connection of `lane` received bytes. `false` when it is to be closed.
@@ -237,6 +246,7 @@ impl Desk {
         let now = Instant::now();
         self.moved_at = now;
         let place = &mut self.places[lane];
+        place.moved_at = now;
         let end = match place.lane.received(bytes, now, &mut self.latencies) {
             Ok(()) if place.lane.is_done() => LaneEnd::Done,
             Ok(()) => return true,
@@ -270,6 +280,11 @@ impl Desk {
         self.redial(lane, cause);
     }
 
+    /// Whether lanes want to send although nothing happened on their connections; asked once.
+    pub(super) fn take_nudged(&mut self) -> bool {
+        std::mem::take(&mut self.has_nudged)
+    }
+
     /// Looks at the time, the wish to stop, and connections that came back; call it in every
     /// turn, at least every 50 ms. Returns new connections.
     pub fn tick(&mut self) -> Vec<Connection> {
@@ -281,7 +296,7 @@ impl Desk {
         self.look_at_stop(now);
         self.look_at_progress(now);
         let mut connections = Vec::new();
-        while let Ok((lane, dialed)) = self.dialed.1.try_recv() {
+        while let Some((lane, dialed)) = self.dialer.next() {
             if self.places[lane].end.is_none() {
                 let was_connected = self.places[lane].was_connected;
                 if let Some(stream) = self.connected(lane, dialed) {
@@ -325,18 +340,24 @@ impl Desk {
             } else if place.is_connected && now - self.moved_at > STALL_MAX {
                 let seconds = STALL_MAX.as_secs();
                 place.end = Some(LaneEnd::Failed(format!("nothing moved for {seconds} s")));
+            } else if place.is_connected && now - place.moved_at > NUDGE_AFTER {
+                place.moved_at = now;
+                place.lane.nudge();
+                self.has_nudged = true;
             }
         }
     }
 
-    /// The frame that a fresh connection of `lane` sends by itself.
-    fn first_frame(&self, lane: usize) -> Option<Vec<u8>> {
-        let lane = &self.places[lane].lane;
-        let index = lane.first_unacknowledged()?;
-        let frame = lane.segment().frame();
-        let mut bytes = vec![0; frame.bytes()];
-        frame.render(index, 0, &mut bytes);
-        Some(bytes)
+    /// What the dialer has to know to connect `lane`, unless it has nothing left to send.
+    fn job(&self, lane: usize, due: Instant) -> Option<Job> {
+        let index = self.places[lane].lane.first_unacknowledged()?;
+        let segment = self.places[lane].lane.shared_segment();
+        Some(Job {
+            lane,
+            index,
+            due,
+            segment,
+        })
     }
 
     /// Takes note of how dialing went; hands on the connection if there is one.
@@ -348,6 +369,7 @@ impl Desk {
                 place.is_connected = true;
                 place.was_connected = true;
                 place.since = Instant::now();
+                place.moved_at = place.since;
                 self.moved_at = place.since;
                 if place.lane.is_done() {
                     place.end = Some(LaneEnd::Done);
@@ -376,15 +398,8 @@ impl Desk {
         // Lanes that were lost together come back one after the other.
         let pause = pause + BACKOFF.0 * (lane % 16) as u32 / 16;
         place.attempts = (place.attempts + 1).min(16);
-        let Some(frame) = self.first_frame(lane) else {
-            return;
-        };
-        let (greeting, sender) = (self.shared.greeting.clone(), self.dialed.0.clone());
-        std::thread::spawn(move || {
-            std::thread::sleep(pause);
-            let dialed = greeting.dial(&frame).map_err(|error| error.to_string());
-            // Nobody listens any more once the fill is over.
-            let _ = sender.send((lane, dialed));
-        });
+        if let Some(job) = self.job(lane, Instant::now() + pause) {
+            self.dialer.push(job);
+        }
     }
 }

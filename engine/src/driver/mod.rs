@@ -2,6 +2,7 @@
 //! asks its [`Desk`](desk::Desk) what to send and tells it what arrived.
 
 pub mod desk;
+mod dialer;
 pub mod socket;
 pub mod tokio_uring;
 pub mod uring;

@@ -228,6 +228,9 @@ impl Uring<'_> {
                 self.complete(desk, completion);
             }
             arrived = desk.tick();
+            if desk.take_nudged() {
+                (0..desk.lane_count()).for_each(|lane| self.queue(lane));
+            }
         }
     }
 

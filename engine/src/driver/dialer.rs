@@ -1,0 +1,121 @@
+//! Connects lanes in the background, one after the other, each when it is due: control-plane
+//! waiting, kept off the reactor's thread.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use crate::handshake::{Greeted, Greeting};
+use crate::segment::Segment;
+
+/// A connection and the number of its lane.
+pub type Connection = (usize, TcpStream);
+
+/// A lane and what became of dialing it.
+pub(super) type Dialed = (usize, Result<Greeted, String>);
+
+/// A lane that wants a connection.
+pub(super) struct Job {
+    pub(super) lane: usize,
+    /// Index of the key whose frame the connection sends by itself.
+    pub(super) index: u64,
+    pub(super) due: Instant,
+    /// What that frame is made from.
+    pub(super) segment: Arc<Segment>,
+}
+
+impl Job {
+    /// Connects, introduces itself, and sends the first frame.
+    pub(super) fn run(&self, greeting: &Greeting) -> Dialed {
+        let frame = self.segment.frame();
+        let mut bytes = vec![0; frame.bytes()];
+        frame.render(self.index, 0, &mut bytes);
+        (
+            self.lane,
+            greeting.dial(&bytes).map_err(|error| error.to_string()),
+        )
+    }
+}
+
+/// The thread that dials, started with the first job and ended with this value.
+pub(super) struct Dialer {
+    greeting: Greeting,
+    jobs: Option<Sender<Job>>,
+    done: (Sender<Dialed>, Receiver<Dialed>),
+}
+
+impl Dialer {
+    pub(super) fn new(greeting: Greeting) -> Self {
+        Self {
+            greeting,
+            jobs: None,
+            done: channel(),
+        }
+    }
+
+    /// How connections introduce themselves.
+    pub(super) fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    /// Takes a job on; its outcome comes with [`next`](Self::next).
+    pub(super) fn push(&mut self, job: Job) {
+        let lane = job.lane;
+        let jobs = self.jobs.take().map_or_else(|| self.start(), Ok);
+        let failure = match jobs {
+            Ok(jobs) => {
+                let failure = jobs
+                    .send(job)
+                    .err()
+                    .map(|_| "the dialing thread is gone".to_owned());
+                self.jobs = Some(jobs);
+                failure
+            }
+            Err(error) => Some(format!("no thread to dial with: {error}")),
+        };
+        if let Some(failure) = failure {
+            // This end of the channel is ours, so it cannot be closed.
+            let _ = self.done.0.send((lane, Err(failure)));
+        }
+    }
+
+    /// The next outcome, if there is one.
+    pub(super) fn next(&mut self) -> Option<Dialed> {
+        self.done.1.try_recv().ok()
+    }
+
+    fn start(&self) -> std::io::Result<Sender<Job>> {
+        let (jobs, accepted) = channel();
+        let (greeting, done) = (self.greeting.clone(), self.done.0.clone());
+        std::thread::Builder::new()
+            .name("dialer".into())
+            .spawn(move || serve(&greeting, &accepted, &done))?;
+        Ok(jobs)
+    }
+}
+
+/// Runs jobs as they fall due, until nobody can give or take any more.
+fn serve(greeting: &Greeting, accepted: &Receiver<Job>, done: &Sender<Dialed>) {
+    let mut waiting: Vec<Job> = Vec::new();
+    loop {
+        let now = Instant::now();
+        let next = (0..waiting.len()).min_by_key(|job| waiting[*job].due);
+        let patience = next.map_or(Duration::MAX, |job| {
+            waiting[job].due.saturating_duration_since(now)
+        });
+        match accepted.recv_timeout(patience.min(Duration::from_secs(3600))) {
+            Ok(job) => {
+                waiting.push(job);
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if let Some(job) = next
+            && done.send(waiting.swap_remove(job).run(greeting)).is_err()
+        {
+            return;
+        }
+    }
+}
