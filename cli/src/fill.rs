@@ -68,7 +68,11 @@ fn plan(settings: &Settings, target: &Target, console: Console) -> Result<Option
         return Ok(None);
     };
     let plan = Plan::new(options, &engine::observe::machine(target.addresses()))?;
-    for note in plan.notices.iter().chain(&intro::trimmed(&plan, options)) {
+    for note in plan
+        .notices
+        .iter()
+        .chain(&intro::trimmed(&plan, options, &settings.ledger))
+    {
         console.note(note);
     }
     Ok(Some(plan))

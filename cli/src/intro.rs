@@ -7,6 +7,7 @@ use engine::plan::ReactorChoice;
 use engine::{Plan, PlanOptions, Target};
 
 use crate::figures;
+use crate::ledger::Ledger;
 
 /// Longest part of a key that is shown.
 const KEY_SHOWN_BYTES: usize = 32;
@@ -61,9 +62,9 @@ pub(crate) fn details(plan: &Plan, target: &Target) -> Vec<String> {
 }
 
 /// Where the plan holds less than was asked for, because more would lie idle.
-pub(crate) fn trimmed(plan: &Plan, options: &PlanOptions) -> Vec<String> {
+pub(crate) fn trimmed(plan: &Plan, options: &PlanOptions, ledger: &Ledger) -> Vec<String> {
     let mut notes = Vec::new();
-    if plan.connections < options.connections {
+    if plan.connections < options.connections && !ledger.is_default("connections") {
         notes.push(format!(
             "-n {}: {} will do, one per key",
             options.connections,
@@ -204,6 +205,7 @@ pub(crate) mod tests {
             software: "Redis 7.0.15".into(),
             is_local: true,
             keys: 1234,
+            keys_elsewhere: 0,
             used_memory: Some(1 << 20),
             used_memory_at_start: None,
             maxmemory: Some(0),
@@ -264,10 +266,10 @@ pub(crate) mod tests {
     #[test]
     fn what_would_lie_idle_is_said() {
         let (plan, settings) = plan("--keys 2 -n 8 --reactors 2");
-        let notes = trimmed(&plan, settings.fill.as_ref().unwrap());
+        let notes = trimmed(&plan, settings.fill.as_ref().unwrap(), &settings.ledger);
         assert_eq!(notes, ["-n 8: 2 connections will do, one per key"]);
         let (plan, settings) = self::plan("--keys 9 -n 1 --reactors 2");
-        let notes = trimmed(&plan, settings.fill.as_ref().unwrap());
+        let notes = trimmed(&plan, settings.fill.as_ref().unwrap(), &settings.ledger);
         assert!(
             notes[0].contains("1 of 2 will do") && notes[0].contains("-n"),
             "{notes:?}"

@@ -54,6 +54,13 @@ impl Ledger {
         &self.0
     }
 
+    /// Whether nobody decided a setting.
+    pub(crate) fn is_default(&self, name: &str) -> bool {
+        self.0
+            .iter()
+            .any(|setting| setting.name == name && setting.source == Source::Default)
+    }
+
     /// Name to source, for the report.
     pub(crate) fn sources(&self) -> BTreeMap<String, String> {
         self.0

@@ -86,7 +86,7 @@ impl LoginChoice {
             }
             if matches!(password, Password::None) {
                 return Err(Failure::usage(format!(
-                    "-u {username} needs a password: give -a, --password-file or --ask-password, \
+                    "-u needs a password: give -a, --password-file or --ask-password, \
                      or set {AUTH_VARIABLE}"
                 )));
             }
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn a_user_without_a_password_is_refused() {
         let message = refused("-h x -u me", None);
-        assert!(message.contains("-u me needs a password"), "{message}");
+        assert!(message.contains("-u needs a password"), "{message}");
     }
 
     #[test]

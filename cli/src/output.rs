@@ -138,6 +138,9 @@ fn verdict(report: &Report) -> String {
         &report.plan.target,
     );
     match (report.verdict, report.keys.present) {
+        (Verdict::Complete, _) if report.keys.planned == 1 => {
+            format!("complete: {planned} is on {target}")
+        }
         (Verdict::Complete, _) => format!("complete: all {planned} are on {target}"),
         (Verdict::Incomplete, Some(present)) => {
             format!(

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::run::{Event, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -27,6 +27,7 @@ pub(crate) struct Display {
     console: Console,
     form: Form,
     pace: Pace,
+    audit_shown_at: Instant,
 }
 
 #[derive(Debug)]
@@ -50,6 +51,7 @@ impl Display {
             console,
             form,
             pace: Pace::default(),
+            audit_shown_at: Instant::now(),
         }
     }
 
@@ -57,6 +59,7 @@ impl Display {
     pub(crate) fn observe(&mut self, event: Event) {
         match event {
             Event::Progress(progress) => self.show(&progress),
+            Event::Audit(looked, planned) => self.show_audit(looked, planned),
             Event::Notice(text) => self.note(&text),
             Event::Warning(text) => self.beside(|console| console.warning(&text)),
         }
@@ -79,6 +82,26 @@ impl Display {
     pub(crate) fn close(self) {
         if let Form::Bar(bar) = self.form {
             bar.finish_and_clear();
+        }
+    }
+
+    /// Shows how far the look for each key is.
+    fn show_audit(&mut self, looked: u64, planned: u64) {
+        let text = format!(
+            "looked for {} of {} keys",
+            figures::count(looked),
+            figures::count(planned)
+        );
+        match &mut self.form {
+            Form::Bar(bar) => {
+                bar.set_message(text);
+                bar.tick();
+            }
+            Form::Lines { .. } if self.audit_shown_at.elapsed() >= LINE_EVERY => {
+                self.audit_shown_at = Instant::now();
+                self.console.say(&text);
+            }
+            Form::Lines { .. } | Form::Hidden => {}
         }
     }
 
@@ -213,11 +236,9 @@ mod tests {
         Progress {
             elapsed: Duration::from_secs(seconds),
             keys_acked,
-            keys_planned: 1 << 20,
             payload_bytes_acked: keys_acked << 10,
             payload_bytes_planned: 1 << 30,
             server_cpu_percent: None,
-            used_memory: None,
         }
     }
 

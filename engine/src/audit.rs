@@ -1,20 +1,30 @@
 //! Which planned keys are on the server. The only source of the verdict: an acknowledgement is
 //! not proof.
 
+use std::time::{Duration, Instant};
+
 use redis::{Value, cmd};
 
 use crate::control::Control;
 use crate::error::Result;
+use crate::event::Event;
 use crate::handshake::error_text;
 use crate::monitor::{Change, Snapshot};
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
+use crate::plan::values::STAMP_BYTES;
 use crate::stop::Stop;
 
 /// Most keys in one EXISTS, so that no single command blocks the server for long.
 const BLOCK_KEYS_MAX: u64 = 1_000;
 /// Most bytes of keys in one request.
 const BLOCK_BYTES_MAX: u64 = 256 << 10;
+
+/// How long a server may work on what it was sent before connections were closed.
+const SETTLE_MAX: Duration = Duration::from_secs(2);
+/// Time between two looks at it, and how many equal ones mean that it is done.
+const SETTLE_POLL: Duration = Duration::from_millis(40);
+const SETTLED_LOOKS: u32 = 3;
 
 /// What was known before the fill.
 #[derive(Clone, Debug)]
@@ -47,6 +57,9 @@ pub struct Sent {
     pub commands: u64,
     /// Those among them that were sent again.
     pub resent: u64,
+    /// Whether every lane ended with all its keys acknowledged. If not, the server may still be
+    /// working on what it was sent.
+    pub is_all_acknowledged: bool,
     /// Whether the fill was interrupted, so that nobody waits for a long look.
     pub interrupted: bool,
 }
@@ -62,8 +75,9 @@ pub fn audit(
     before: &Before,
     sent: &Sent,
     stop: &Stop,
-    notice: &mut dyn FnMut(String),
+    observe: &mut dyn FnMut(Event),
 ) -> Result<Finding> {
+    let is_settled = sent.is_all_acknowledged || settle(control)?;
     let keys_after = control.key_count()?;
     let after = before
         .snapshot
@@ -92,25 +106,35 @@ pub fn audit(
         change,
         used_memory: after.map(|snapshot| snapshot.used_memory),
     };
+    if !is_settled {
+        return Ok(finding);
+    }
     if undisturbed && accounted && growth == Some(plan.keys()) {
         finding.present = growth;
     } else if sent.interrupted {
         finding.present = growth.filter(|_| undisturbed && before.keys == 0);
     } else if before.keys == 0 {
         if sent.heads.iter().map(KeySequence::count).sum::<u64>() == plan.keys() {
-            notice(format!(
+            observe(Event::Notice(format!(
                 "DBSIZE ({keys_after}) does not prove the {} planned keys: looking for each of them",
                 plan.keys()
-            ));
+            )));
         }
-        finding.present = count(control, plan, &sent.heads, stop, &Look::Exists)?;
+        finding.present = count(control, plan, &sent.heads, stop, &Look::Exists, observe)?;
     } else {
-        notice(format!(
+        observe(Event::Notice(format!(
             "DBSIZE (which grew by {}) does not prove the {} planned keys: comparing each of them",
             i128::from(keys_after) - i128::from(before.keys),
             plan.keys()
-        ));
-        finding.present = count(control, plan, &[*plan.sequence()], stop, &Look::Stamp)?;
+        )));
+        finding.present = count(
+            control,
+            plan,
+            &[*plan.sequence()],
+            stop,
+            &Look::Stamp,
+            observe,
+        )?;
     }
     // More new keys than planned ones that are there: some are not ours.
     if finding
@@ -121,6 +145,24 @@ pub fn audit(
         finding.created = None;
     }
     Ok(finding)
+}
+
+/// Waits until the server has carried out what it was sent before its connections were closed.
+/// `false` where it has not after [`SETTLE_MAX`].
+fn settle(control: &mut Control) -> Result<bool> {
+    let deadline = Instant::now() + SETTLE_MAX;
+    let (mut last, mut equal) = (None, 0);
+    while Instant::now() < deadline {
+        let sets = Snapshot::take(control).ok().map(|snapshot| snapshot.sets());
+        let now = Some((control.key_count()?, sets));
+        equal = if now == last { equal + 1 } else { 0 };
+        if equal == SETTLED_LOOKS {
+            return Ok(true);
+        }
+        last = now;
+        std::thread::sleep(SETTLE_POLL);
+    }
+    Ok(false)
 }
 
 /// How to look at a key.
@@ -138,10 +180,12 @@ fn count(
     parts: &[KeySequence],
     stop: &Stop,
     look: &Look,
+    observe: &mut dyn FnMut(Event),
 ) -> Result<Option<u64>> {
     let key_size = plan.keyspace().key_size() as u64;
     let block_keys = (BLOCK_BYTES_MAX / key_size).clamp(1, BLOCK_KEYS_MAX);
-    let mut present = 0;
+    let planned = parts.iter().map(KeySequence::count).sum();
+    let (mut present, mut looked) = (0, 0);
     let mut key = vec![0; plan.keyspace().key_size()];
     plan.keyspace().render(0, &mut key);
     for part in parts {
@@ -156,7 +200,9 @@ fn count(
                 Look::Exists => count_existing(control, plan, indices, &mut key)?,
                 Look::Stamp => count_stamped(control, plan, indices, &mut key)?,
             };
+            looked += end - begin;
             begin = end;
+            observe(Event::Audit(looked, planned));
         }
     }
     Ok(Some(present))
@@ -191,7 +237,7 @@ fn count_stamped(
 ) -> Result<u64> {
     let values = plan.values();
     // Short values are compared whole; of longer ones the stamp, and the length.
-    let last = if values.is_stamped() { 15 } else { -1 };
+    let last = values.value_size().min(STAMP_BYTES) - 1;
     let mut packed = Vec::new();
     let mut answers = 0;
     for index in indices.clone() {

@@ -30,6 +30,8 @@ pub struct ServerFacts {
     pub is_local: bool,
     /// Keys in the selected database.
     pub keys: u64,
+    /// Keys in all other databases.
+    pub keys_elsewhere: u64,
     /// Memory in use, in bytes.
     pub used_memory: Option<u64>,
     /// Memory in use at its start, in bytes.
@@ -82,6 +84,7 @@ pub struct Control {
     target: Target,
     facts: ServerFacts,
     is_logged_in: bool,
+    patience: Duration,
 }
 
 impl Control {
@@ -116,7 +119,11 @@ impl Control {
         let failed = |error: &redis::RedisError| handshake::answer_error(address, "PING", error);
         // Without credentials and library name the crate sends nothing by itself, so that the
         // time-out is in place before anything is awaited.
-        let info = redis::ConnectionAddr::Tcp(address.ip().to_string(), address.port());
+        let host = match address {
+            SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+            _ => address.ip().to_string(),
+        };
+        let info = redis::ConnectionAddr::Tcp(host, address.port());
         let info = redis::IntoConnectionInfo::into_connection_info(info)
             .map_err(|error| failed(&error))?
             .set_redis_settings(settings);
@@ -133,6 +140,7 @@ impl Control {
             software: String::new(),
             is_local: false,
             keys: 0,
+            keys_elsewhere: 0,
             used_memory: None,
             used_memory_at_start: None,
             maxmemory: None,
@@ -144,6 +152,7 @@ impl Control {
             target: target.clone(),
             facts,
             is_logged_in: false,
+            patience: timeout,
         };
         control.log_in()?;
         control.is_logged_in = true;
@@ -151,7 +160,8 @@ impl Control {
     }
 
     /// Changes how long the server may take for one answer.
-    pub(crate) fn set_patience(&self, patience: Duration) {
+    pub(crate) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
         // The connection is open and the duration not zero, so this cannot fail.
         let _ = self.connection.set_read_timeout(Some(patience));
     }
@@ -177,16 +187,19 @@ impl Control {
         if let Value::ServerError(error) = self.ask("FLUSHDB", cmd("FLUSHDB").arg("ASYNC"))? {
             return Err(self.refusal("FLUSHDB", &error_text(&error)));
         }
+        self.facts.keys = 0;
         let deadline = Instant::now() + FLUSH_SECONDS_MAX;
         while Instant::now() < deadline {
-            let memory = self.info("memory")?;
+            // Without INFO nobody can see when the memory is free: the fill goes on at once.
+            let Ok(memory) = self.info("memory") else {
+                return Ok(keys);
+            };
             if memory.number("lazyfree_pending_objects").unwrap_or(0_u64) == 0 {
+                self.remember_memory(&memory);
                 break;
             }
             std::thread::sleep(FLUSH_POLL);
         }
-        self.facts.keys = 0;
-        self.read_memory()?;
         Ok(keys)
     }
 
@@ -224,7 +237,9 @@ impl Control {
     ) -> Result<Vec<Value>> {
         match self.exchange(what, packed, answers) {
             Err(Error::ConnectionLost { .. }) if self.is_logged_in => {
+                let patience = self.patience;
                 *self = self.reconnect()?;
+                self.set_patience(patience);
                 self.exchange(what, packed, answers)
             }
             outcome => outcome,
@@ -237,14 +252,27 @@ impl Control {
         packed: &[u8],
         answers: usize,
     ) -> Result<Vec<Value>> {
-        self.connection
-            .req_packed_commands(packed, 0, answers)
-            .map_err(|error| handshake::answer_error(self.facts.address, what, &error))
+        let failure = match self.connection.req_packed_commands(packed, 0, answers) {
+            Ok(values) => return Ok(values),
+            Err(error) => error,
+        };
+        let address = self.facts.address;
+        if failure.is_timeout() && self.is_logged_in {
+            return Err(Error::Stuck {
+                address,
+                what,
+                seconds: self.patience.as_secs(),
+            });
+        }
+        Err(handshake::answer_error(address, what, &failure))
     }
 
     /// The error that a refused command means for a fill.
     pub(crate) fn refusal(&self, command: &'static str, message: &str) -> Error {
         let address = self.facts.address;
+        if handshake::is_full(message) {
+            return Error::TooManyClients { address };
+        }
         let (what, cure) = match error_class(message) {
             "NOAUTH" => return Error::PasswordRequired { address },
             "NOPERM" => {
@@ -279,8 +307,9 @@ impl Control {
                 "connect them, or lower its min-replicas-to-write",
             ),
             "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => (
-                "runs in cluster mode".to_owned(),
-                "fill it as a cluster with -c, or give a standalone server with -h and -p",
+                "runs in cluster mode, which takes -c, and this version does not have that yet"
+                    .to_owned(),
+                "give a standalone server with -h and -p",
             ),
             _ => (
                 format!("refused {command}: {message}"),
@@ -301,6 +330,8 @@ impl Control {
             handshake::check_auth(address, &self.target.login, &answer)?;
         }
         match self.ask("PING", &cmd("PING"))? {
+            // An ACL may forbid PING; it is an answer all the same.
+            Value::ServerError(error) if error_text(&error).starts_with("NOPERM") => {}
             Value::ServerError(error) => return Err(self.refusal("PING", &error_text(&error))),
             Value::SimpleString(pong) if pong == "PONG" => {}
             other => {
@@ -349,21 +380,32 @@ impl Control {
             return Err(self.refusal("PING", "LOADING"));
         }
         self.facts.keys = self.key_count()?;
-        match self.read_memory() {
-            Ok(()) | Err(Error::NotPermitted { .. }) => Ok(()),
-            Err(error) => Err(error),
+        if let Ok(memory) = self.info("memory") {
+            self.remember_memory(&memory);
         }
+        if let Ok(keyspace) = self.info("keyspace") {
+            let count = |(name, value): (&str, &str)| {
+                let database = name.strip_prefix("db")?.parse::<u32>().ok()?;
+                let keys = value
+                    .strip_prefix("keys=")?
+                    .split(',')
+                    .next()?
+                    .parse::<u64>()
+                    .ok()?;
+                (database != self.target.db).then_some(keys)
+            };
+            self.facts.keys_elsewhere = keyspace.fields().filter_map(count).sum();
+        }
+        Ok(())
     }
 
-    fn read_memory(&mut self) -> Result<()> {
-        let memory = self.info("memory")?;
+    fn remember_memory(&mut self, memory: &Info) {
         let facts = &mut self.facts;
         facts.used_memory = memory.number("used_memory");
         facts.used_memory_at_start = memory.number("used_memory_startup");
         facts.maxmemory = memory.number("maxmemory");
         facts.maxmemory_policy = memory.text("maxmemory_policy").map(str::to_owned);
         facts.total_system_memory = memory.number("total_system_memory");
-        Ok(())
     }
 
     /// Asks one thing; errors of the server are values. A connection that was lost is made again

@@ -96,7 +96,7 @@ pub enum Error {
     },
     /// No address of the host accepted a connection.
     #[error(
-        "cannot connect to {host}:{port} ({tried}); check -h and -p, and that a server runs there"
+        "cannot connect to {host} port {port} ({tried}); check -h and -p, and that a server runs there"
     )]
     Unreachable {
         /// The host as given.
@@ -117,6 +117,22 @@ pub enum Error {
         what: &'static str,
         /// How long we waited.
         seconds: u64,
+    },
+    /// A server that answered before does not any more.
+    #[error("{address} did not answer {what} within {seconds} s")]
+    Stuck {
+        /// The peer.
+        address: SocketAddr,
+        /// What was asked.
+        what: &'static str,
+        /// How long we waited.
+        seconds: u64,
+    },
+    /// The server has no room for another connection.
+    #[error("{address} accepts no more connections; raise its maxclients, or use fewer with -n")]
+    TooManyClients {
+        /// The peer.
+        address: SocketAddr,
     },
     /// Something answered, but not in RESP.
     #[error(
@@ -150,7 +166,7 @@ pub enum Error {
     },
     /// The user may not run a command that a fill needs.
     #[error(
-        "{address}: the user may not run {command}: {message}; a fill needs +set +dbsize +exists +info (with -f also +flushdb) on the keys it writes: ACL SETUSER, or log in as another user with -u and -a"
+        "{address}: the user may not run {command}: {message}; a fill needs +set +exists +dbsize +info +select +strlen +getrange (with -f also +flushdb; +client and +echo make it faster): ACL SETUSER, or log in as another user with -u and -a"
     )]
     NotPermitted {
         /// The peer.
@@ -205,6 +221,8 @@ impl Error {
             Self::UnknownHost { .. }
             | Self::Unreachable { .. }
             | Self::Silent { .. }
+            | Self::Stuck { .. }
+            | Self::TooManyClients { .. }
             | Self::NotRedis { .. }
             | Self::LoginRefused { .. }
             | Self::PasswordRequired { .. }

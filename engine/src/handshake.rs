@@ -15,6 +15,8 @@ use crate::target::Login;
 /// How long a server may take for one answer before it counts as silent.
 pub const ANSWER_SECONDS_MAX: u64 = 5;
 
+/// What a server is asked to echo, to see whether it does.
+const ECHO_PROBE: &str = "fence";
 /// So much of a foreign answer is shown.
 const SHOWN_BYTES_MAX: usize = 64;
 
@@ -54,12 +56,12 @@ impl Greeting {
                 message: socket::describe(&error),
             })?;
         let lost = |error: std::io::Error| lost(self.address, "setting up", &error);
-        stream.set_read_timeout(Some(timeout)).map_err(lost)?;
         stream.set_write_timeout(Some(timeout)).map_err(lost)?;
         let mut talk = Talk {
             stream: &stream,
             parser: redis::Parser::new(),
             address: self.address,
+            deadline: Instant::now() + timeout,
         };
         if let Some(auth) = auth(&self.login) {
             let answer = talk.ask("AUTH", &[&auth])?.remove(0);
@@ -87,26 +89,35 @@ impl Greeting {
         name.arg("SETNAME").arg("redis-client-fill");
         let mut reply_on = cmd("CLIENT");
         reply_on.arg("REPLY").arg("ON");
+        let mut echo = cmd("ECHO");
+        echo.arg(ECHO_PROBE);
         let mut greetings = vec![&name];
         if self.db != 0 {
             greetings.push(&select);
         }
         if self.replies == Replies::Fenced {
             greetings.push(&reply_on);
+            greetings.push(&echo);
         }
         let answers = talk.ask("CLIENT SETNAME, SELECT", &greetings)?;
-        if let Some(message) = answers.iter().find_map(too_many_clients) {
-            return Err(Error::ConnectionLost {
+        let is_refused = |answer: &&Value| match answer {
+            Value::ServerError(error) => is_full(&error_text(error)),
+            _ => false,
+        };
+        if answers.iter().any(|answer| is_refused(&answer)) {
+            return Err(Error::TooManyClients {
                 address: self.address,
-                what: "connecting".into(),
-                message,
             });
         }
         if self.db != 0 {
             check_select(self.address, self.db, &answers[1])?;
         }
-        // An ACL or a proxy may refuse CLIENT REPLY; then each reply is read.
-        let fenced = self.replies == Replies::Fenced && answers.last() == Some(&Value::Okay);
+        // An ACL or a proxy may refuse what a fence is made of; then each reply is read.
+        let is_fence = matches!(
+            &answers[..],
+            [.., Value::Okay, Value::BulkString(echo)] if echo == ECHO_PROBE.as_bytes()
+        );
+        let fenced = self.replies == Replies::Fenced && is_fence;
         Ok(if fenced {
             Replies::Fenced
         } else {
@@ -115,14 +126,9 @@ impl Greeting {
     }
 }
 
-/// What a server says that has no room for another connection.
-fn too_many_clients(answer: &Value) -> Option<String> {
-    match answer {
-        Value::ServerError(error) if error_text(error).contains("max number of clients") => Some(
-            format!("{}; raise its maxclients or lower -n", error_text(error)),
-        ),
-        _ => None,
-    }
+/// Whether a server says that it has no room for another connection.
+pub(crate) fn is_full(message: &str) -> bool {
+    message.contains("max number of clients")
 }
 
 /// The AUTH command, if there is a password.
@@ -188,12 +194,10 @@ pub fn sniff(stream: &TcpStream, address: SocketAddr) -> Result<()> {
     let mut bytes = [0; 512];
     let mut length = 0;
     while length < bytes.len() && !bytes[..length].contains(&b'\n') {
-        let patience = deadline.saturating_duration_since(Instant::now());
-        if patience.is_zero() {
-            return Err(lost(ErrorKind::TimedOut.into()));
-        }
-        stream.set_read_timeout(Some(patience)).map_err(lost)?;
-        match Patient(stream).read(&mut bytes[length..]).map_err(lost)? {
+        match (Patient { stream, deadline })
+            .read(&mut bytes[length..])
+            .map_err(lost)?
+        {
             0 => break,
             more => length += more,
         }
@@ -214,13 +218,22 @@ pub fn sniff(stream: &TcpStream, address: SocketAddr) -> Result<()> {
     Err(Error::NotRedis { address, saw })
 }
 
-/// Reads on when a signal interrupts.
-struct Patient<'a>(&'a TcpStream);
+/// Reads up to a deadline, however slowly the bytes drip, and on when a signal interrupts.
+struct Patient<'a> {
+    stream: &'a TcpStream,
+    deadline: Instant,
+}
 
 impl Read for Patient<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
         loop {
-            match self.0.read(bytes) {
+            let patience = self.deadline.saturating_duration_since(Instant::now());
+            if patience.is_zero() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(patience))?;
+            let mut stream = self.stream;
+            match stream.read(bytes) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 outcome => return outcome,
             }
@@ -233,6 +246,7 @@ struct Talk<'a> {
     stream: &'a TcpStream,
     parser: redis::Parser,
     address: SocketAddr,
+    deadline: Instant,
 }
 
 impl Talk<'_> {
@@ -253,7 +267,10 @@ impl Talk<'_> {
         (0..answers)
             .map(|_| {
                 self.parser
-                    .parse_value(Patient(self.stream))
+                    .parse_value(Patient {
+                        stream: self.stream,
+                        deadline: self.deadline,
+                    })
                     .map_err(|error| answer_error(self.address, what, &error))
             })
             .collect()

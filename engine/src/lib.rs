@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod control;
 pub mod driver;
 pub mod error;
+pub mod event;
 pub mod frame;
 pub mod handshake;
 pub mod lane;

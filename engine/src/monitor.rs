@@ -24,7 +24,6 @@ const HARMLESS: &[&str] = &[
     "command",
     "config",
     "dbsize",
-    "debug",
     "echo",
     "exists",
     "get",
@@ -105,6 +104,13 @@ impl Snapshot {
             cpu_seconds: cpu_seconds("used_cpu_sys") + cpu_seconds("used_cpu_user"),
             used_memory: memory.number("used_memory").unwrap_or(0),
         })
+    }
+}
+
+impl Snapshot {
+    /// SETs carried out or refused so far.
+    pub(crate) fn sets(&self) -> u64 {
+        self.set_calls + self.set_refused
     }
 }
 
@@ -215,8 +221,6 @@ fn refuses_everybody(class: &str) -> bool {
 pub struct Latest {
     /// The server's CPU between the last two looks, in percent of one core.
     pub cpu_percent: Option<f64>,
-    /// Its memory, in bytes.
-    pub used_memory: Option<u64>,
 }
 
 /// A thread that looks at one server until it is dropped.
@@ -280,7 +284,6 @@ fn watch(
         let of_late = Change::between(&last, &now);
         *latest.lock().unwrap_or_else(PoisonError::into_inner) = Latest {
             cpu_percent: of_late.is_same_process.then_some(of_late.cpu_percent),
-            used_memory: Some(now.used_memory),
         };
         if of_late.is_same_process
             && of_late.sets_refused > 0

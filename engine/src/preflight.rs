@@ -1,7 +1,7 @@
 //! Every check that a server has to pass before it is filled. Changes nothing on it: commands
 //! are tried in forms that are refused only after the checks in question.
 
-use redis::{Value, cmd};
+use redis::{Cmd, Value, cmd};
 
 use crate::control::Control;
 use crate::error::Result;
@@ -59,7 +59,17 @@ impl Control {
             existing += self.number("EXISTS", cmd("EXISTS").arg(key))?;
         }
         preflight.already_present = existing == 2 && !flush;
-        self.check_memory(plan, flush, &mut preflight);
+        if self.facts().keys > 0 && !flush {
+            // What the audit asks where keys were there before.
+            let start = cmd("GETRANGE").arg(&keys[0]).arg(0).arg(0).to_owned();
+            let _ = self.permitted("GETRANGE", &start)?;
+        }
+        let length = cmd("STRLEN").arg(&keys[0]).to_owned();
+        let replaced = match self.permitted("STRLEN", &length)? {
+            Value::Int(length) if preflight.already_present => length.unsigned_abs(),
+            _ => 0,
+        };
+        self.check_memory(plan, flush, replaced, &mut preflight);
         self.check_snapshots(plan, &mut preflight);
         Ok(preflight)
     }
@@ -90,19 +100,39 @@ impl Control {
         }
     }
 
-    /// Compares what the plan adds with what the server has room for.
-    fn check_memory(&self, plan: &Plan, flush: bool, preflight: &mut Preflight) {
-        let facts = self.facts();
-        if preflight.already_present {
-            return;
+    /// The answer to a harmless command, unless the user may not run it. Other errors (a key of
+    /// another type) are answers.
+    fn permitted(&mut self, name: &'static str, command: &Cmd) -> Result<Value> {
+        match self.ask(name, command)? {
+            Value::ServerError(error) if error_text(&error).starts_with("NOPERM") => {
+                Err(self.refusal(name, &error_text(&error)))
+            }
+            answer => Ok(answer),
         }
-        let used = if flush {
-            facts.used_memory_at_start
-        } else {
-            facts.used_memory
-        };
-        let (Some(used), Some(maxmemory)) = (used, facts.maxmemory) else {
+    }
+
+    /// Compares what the plan adds with what the server has room for, planned keys already having
+    /// values of `replaced` bytes.
+    fn check_memory(&self, plan: &Plan, flush: bool, replaced: u64, preflight: &mut Preflight) {
+        let facts = self.facts();
+        let (Some(used), Some(maxmemory)) = (facts.used_memory, facts.maxmemory) else {
             return;
+        };
+        // A flush gives back what the keys of this database take, as far as their number tells.
+        let base = facts.used_memory_at_start.unwrap_or(0).min(used);
+        let elsewhere =
+            facts.keys_elsewhere as f64 / (facts.keys + facts.keys_elsewhere).max(1) as f64;
+        let used = if flush {
+            base + ((used - base) as f64 * elsewhere) as u64
+        } else {
+            used
+        };
+        let (bytes, footprint) = if replaced > 0 {
+            let growth = (plan.values().value_size() as u64).saturating_sub(replaced);
+            let bytes = plan.keys().saturating_mul(growth);
+            (bytes, bytes)
+        } else {
+            (plan.payload_bytes(), plan.footprint_bytes())
         };
         let evicts = facts
             .maxmemory_policy
@@ -113,21 +143,19 @@ impl Control {
             (0, None) => return,
             (maxmemory, _) => (maxmemory, "maxmemory"),
         };
-        let bytes = plan.payload_bytes();
         let sum = |extra: u64| used.saturating_add(extra);
         if sum(bytes) > limit && !(evicts && maxmemory > 0) {
             preflight.does_not_fit.get_or_insert(format!(
                 "{bytes} bytes of keys and values plus {used} bytes already in use exceed {name} ({limit} bytes)"
             ));
-        } else if sum(plan.footprint_bytes()) > limit {
+        } else if sum(footprint) > limit {
             let what = if evicts && maxmemory > 0 {
                 "the server will evict keys, and the fill will end incomplete"
             } else {
                 "the server may run out of memory"
             };
             preflight.warnings.push(format!(
-                "about {} bytes expected plus {used} bytes in use exceed {name} ({limit} bytes): {what}",
-                plan.footprint_bytes()
+                "about {footprint} bytes expected plus {used} bytes in use exceed {name} ({limit} bytes): {what}"
             ));
         }
     }

@@ -11,8 +11,9 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, setrlimit};
 
 use crate::audit::{Before, Finding, Sent, audit};
 use crate::control::Control;
-use crate::driver::desk::{Shared, Tally};
+use crate::driver::desk::{LaneEnd, Shared, Tally};
 use crate::error::{Error, Result};
+pub use crate::event::{Event, Progress};
 use crate::handshake::Greeting;
 use crate::lane::{Lane, Replies};
 use crate::monitor::{Monitor, Snapshot};
@@ -32,35 +33,6 @@ const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(2);
 /// Files that are open beside the connections: rings, control connections, standard streams.
 const FILES_BESIDE_CONNECTIONS: u64 = 64;
 
-/// What a running fill tells.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// How far it is; several times a second.
-    Progress(Progress),
-    /// A choice that was made for the user, in one line.
-    Notice(String),
-    /// Something that is likely to go wrong, in one line.
-    Warning(String),
-}
-
-/// How far a fill is.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Time since the first byte.
-    pub elapsed: Duration,
-    /// Keys acknowledged so far.
-    pub keys_acked: u64,
-    /// Keys planned.
-    pub keys_planned: u64,
-    /// Bytes of key plus value acknowledged so far.
-    pub payload_bytes_acked: u64,
-    /// Bytes of key plus value planned.
-    pub payload_bytes_planned: u64,
-    /// The server's CPU of late, in percent of one core.
-    pub server_cpu_percent: Option<f64>,
-    /// The server's memory, in bytes.
-    pub used_memory: Option<u64>,
-}
 /// Fills the server behind `control` and looks whether everything arrived.
 ///
 /// # Errors
@@ -96,14 +68,12 @@ pub fn fill(
     let reactors = crew.join()?;
     drop(monitor);
     tell_outcomes(plan, &reactors, observe);
-    let signal = stop.signal();
-    let sent = sent(&reactors, signal.is_some());
+    let sent = sent(&reactors, stop.signal().is_some());
     let audit_at = Instant::now();
-    let mut notice = |text| observe(Event::Notice(text));
     if sent.interrupted {
         control.set_patience(INTERRUPTED_PATIENCE);
     }
-    let (finding, audit_error) = match audit(control, plan, &before, &sent, stop, &mut notice) {
+    let (finding, audit_error) = match audit(control, plan, &before, &sent, stop, observe) {
         Ok(finding) => (finding, None),
         Err(error) => (Finding::default(), Some(error.to_string())),
     };
@@ -120,7 +90,7 @@ pub fn fill(
         cpu: (cpu_after.0 - cpu_before.0, cpu_after.1 - cpu_before.1),
         reconnects,
         halt: halt.get().map(String::as_str),
-        signal,
+        signal: stop.signal(),
     }))
 }
 
@@ -131,14 +101,16 @@ fn watch_server(
     halt: &Halt,
     observe: &mut dyn FnMut(Event),
 ) -> Option<Monitor> {
-    if let Some(snapshot) = &before.snapshot
-        && let Ok(second) = control.reconnect()
-    {
-        return Some(Monitor::start(second, snapshot.clone(), Halt::clone(halt)));
-    }
-    observe(Event::Warning(
-        "INFO is not permitted: the server is not watched during the fill".into(),
-    ));
+    let why = match (&before.snapshot, control.reconnect()) {
+        (Some(snapshot), Ok(second)) => {
+            return Some(Monitor::start(second, snapshot.clone(), Halt::clone(halt)));
+        }
+        (None, _) => "INFO is not permitted".to_owned(),
+        (_, Err(error)) => error.to_string(),
+    };
+    observe(Event::Warning(format!(
+        "the server is not watched during the fill: {why}"
+    )));
     None
 }
 
@@ -171,6 +143,10 @@ fn sent(reactors: &[ReactorResult], interrupted: bool) -> Sent {
         commands,
         resent,
         interrupted,
+        is_all_acknowledged: reactors
+            .iter()
+            .flat_map(|reactor| &reactor.lanes)
+            .all(|lane| lane.end == LaneEnd::Done),
     }
 }
 
@@ -262,11 +238,9 @@ impl Crew {
             observe(Event::Progress(Progress {
                 elapsed: started_at.elapsed(),
                 keys_acked,
-                keys_planned: plan.keys(),
                 payload_bytes_acked: keys_acked * bytes_per_key,
                 payload_bytes_planned: plan.payload_bytes(),
                 server_cpu_percent: latest.cpu_percent,
-                used_memory: latest.used_memory,
             }));
         }
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::target::Target;
 
 /// How long all addresses together may take to accept.
-const CONNECT_SECONDS_MAX: Duration = Duration::from_secs(6);
+const CONNECT_SECONDS_MAX: Duration = Duration::from_secs(4);
 /// A peer that is gone without a word is noticed after about this long.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 

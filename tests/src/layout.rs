@@ -25,6 +25,7 @@ const LEVELS: &[&[&str]] = &[
     &["frame"],
     &["segment"],
     &["reply"],
+    &["window"],
     &["lane"],
     &["plan", "plan::resources"],
     &["target"],

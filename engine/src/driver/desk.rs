@@ -280,6 +280,15 @@ impl Desk {
         self.redial(lane, cause);
     }
 
+    /// The driver cannot go on: all lanes that have not ended fail.
+    pub(super) fn fail(&mut self, cause: &str) {
+        for place in &mut self.places {
+            place
+                .end
+                .get_or_insert_with(|| LaneEnd::Failed(cause.to_owned()));
+        }
+    }
+
     /// Whether lanes want to send although nothing happened on their connections; asked once.
     pub(super) fn take_nudged(&mut self) -> bool {
         std::mem::take(&mut self.has_nudged)

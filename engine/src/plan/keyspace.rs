@@ -146,18 +146,6 @@ impl Keyspace {
             steering.steer(index, key);
         }
     }
-
-    /// Where the bytes lie that [`patch`](Self::patch) may change, as ranges within the key.
-    #[must_use]
-    pub fn patched_ranges(&self) -> [std::ops::Range<usize>; 2] {
-        let counter = self.prefix.len()..self.prefix.len() + self.width;
-        let fix = if self.steering.is_some() {
-            FIX_BYTES
-        } else {
-            0
-        };
-        [counter, self.key_size - fix..self.key_size]
-    }
 }
 
 /// The user's prefix if it fits, else the default where that fits, else none.

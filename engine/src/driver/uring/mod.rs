@@ -24,6 +24,8 @@ use crate::machine::Unavailable;
 use crate::plan::{Plan, Send};
 use crate::socket::describe;
 
+/// A send or poll and a receive, twice over: a kernel may leave entries for the next turn.
+const ENTRIES_PER_LANE: u32 = 4;
 /// Fewest and most entries of the submission queue.
 const ENTRIES: (u32, u32) = (64, 4096);
 
@@ -84,7 +86,7 @@ pub fn availability() -> Result<(), Unavailable> {
 /// Connects the lanes of `desk` and runs them until all have ended.
 pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Result<Outcome> {
     let lanes = desk.lane_count();
-    let entries = (lanes as u32 * 2)
+    let entries = (lanes as u32 * ENTRIES_PER_LANE)
         .next_power_of_two()
         .clamp(ENTRIES.0, ENTRIES.1);
     let mut io = ring::set_up(entries).map_err(|error| setup_error(&error))?;
@@ -110,7 +112,9 @@ pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Result<Outcome> {
         notices,
     };
     uring.mode.nowait = send != Send::Zc && lanes > uring.free.len();
-    uring.drive(desk).map_err(|error| setup_error(&error))?;
+    if let Err(error) = uring.drive(desk) {
+        desk.fail(&format!("io_uring: {}", describe(&error)));
+    }
     Ok(Outcome {
         send: uring.mode.send,
         notices: std::mem::take(&mut uring.notices),

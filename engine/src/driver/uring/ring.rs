@@ -152,9 +152,9 @@ impl<'a> Ring<'a> {
                 iov_len: block.len(),
             })
             .collect();
-        // SAFETY: the vectors describe memory of an arena that lives as long as any block does.
-        // Blocks are given to this ring or dropped with the driver; `Drop` closes no ring over
-        // memory that the kernel still uses (it forgets the arena instead).
+        // SAFETY: the vectors describe initialised memory of an arena. The kernel pins the pages
+        // for as long as they are registered, so that they stay valid for it even if the arena is
+        // freed first; it reads them only for submissions, whose blocks `held` keeps.
         unsafe { self.submitter.register_buffers(&vectors) }
     }
 
@@ -307,14 +307,12 @@ impl<'a> Ring<'a> {
 
     fn push(&mut self, entry: &squeue::Entry, token: Token) {
         let entry = entry.clone().user_data(token.pack());
+        // Between two turns a lane pushes a send or a poll and a receive at most, and the queue
+        // has room for twice that; so it is never full.
         // SAFETY: buffers of the entry belong to a block that `held` keeps until the completion
         // after which the kernel no longer uses it; the descriptor is kept by `sockets`.
-        while unsafe { self.submissions.push(&entry) }.is_err() {
-            self.submissions.sync();
-            // A full queue empties by submitting; what fails here fails again in `wait`.
-            let _ = self.submitter.submit();
-            self.submissions.sync();
-        }
+        let pushed = unsafe { self.submissions.push(&entry) };
+        pushed.expect("the submission queue has four entries per lane");
         self.in_flight += 1;
     }
 
