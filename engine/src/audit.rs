@@ -88,18 +88,16 @@ pub fn audit(
         .as_ref()
         .zip(after.as_ref())
         .map(|(b, a)| Change::between(b, a));
-    let undisturbed = change.as_ref().is_some_and(|change| {
-        change.is_same_process
-            && change.foreign_writes == 0
-            && change.removed_by_server == 0
-            && change.sets_done <= sent.commands
-    });
+    let undisturbed = change
+        .as_ref()
+        .is_some_and(|change| change.is_ours_alone(sent.commands));
     let growth = keys_after.checked_sub(before.keys);
     // Every SET on the server was one of ours and was carried out once, so none of the new keys
     // can stand for a planned one that is missing.
-    let accounted = change.as_ref().is_some_and(|change| {
-        change.sets_refused == 0 && change.sets_done == sent.commands && sent.resent == 0
-    });
+    let accounted = sent.resent == 0
+        && change
+            .as_ref()
+            .is_some_and(|change| change.sets_refused == 0 && change.sets_done == sent.commands);
     let mut finding = Finding {
         present: None,
         created: growth.filter(|_| undisturbed),

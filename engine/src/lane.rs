@@ -119,6 +119,12 @@ impl Lane {
         self.next.is_some() || self.peek_chunk().is_some()
     }
 
+    /// Whether a chunk is partly sent.
+    #[must_use]
+    pub fn is_mid_chunk(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// Geometry of the blocks this lane sends from.
     #[must_use]
     pub fn segment(&self) -> &Segment {
@@ -246,9 +252,11 @@ impl Lane {
     ) -> Result<(), LaneError> {
         let mut scanner = std::mem::take(&mut self.scanner);
         let mut outcome = Ok(());
+        // What follows a refusal is counted all the same; the first one is told.
         scanner.scan(bytes, |reply| {
+            let replied = self.reply(reply, now, latencies);
             if outcome.is_ok() {
-                outcome = self.reply(reply, now, latencies);
+                outcome = replied;
             }
         });
         self.scanner = scanner;

@@ -188,6 +188,15 @@ impl Change {
         }
     }
 
+    /// Whether nobody but us, who sent `commands` SETs, can have changed the number of keys.
+    #[must_use]
+    pub fn is_ours_alone(&self, commands: u64) -> bool {
+        self.is_same_process
+            && self.foreign_writes == 0
+            && self.removed_by_server == 0
+            && self.sets_done <= commands
+    }
+
     /// Refused SETs by class. The statistics do not say which class refused which command, so
     /// with several classes at work each is named with its own count.
     #[must_use]

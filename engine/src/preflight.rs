@@ -59,15 +59,15 @@ impl Control {
             existing += self.number("EXISTS", cmd("EXISTS").arg(key))?;
         }
         preflight.already_present = existing == 2 && !flush;
-        if self.facts().keys > 0 && !flush {
-            // What the audit asks where keys were there before.
-            let start = cmd("GETRANGE").arg(&keys[0]).arg(0).arg(0).to_owned();
-            let _ = self.permitted("GETRANGE", &start)?;
-        }
-        let length = cmd("STRLEN").arg(&keys[0]).to_owned();
-        let replaced = match self.permitted("STRLEN", &length)? {
-            Value::Int(length) if preflight.already_present => length.unsigned_abs(),
-            _ => 0,
+        let replaced = if self.facts().keys > 0 && !flush {
+            self.value_length(&keys[0])?
+        } else {
+            0
+        };
+        let replaced = if preflight.already_present {
+            replaced
+        } else {
+            0
         };
         self.check_memory(plan, flush, replaced, &mut preflight);
         self.check_snapshots(plan, &mut preflight);
@@ -97,6 +97,17 @@ impl Control {
                 Ok(())
             }
             _ => Err(self.refusal(command, &message)),
+        }
+    }
+
+    /// Length of the value of `key`, asked with the commands that the audit needs where keys were
+    /// there before.
+    fn value_length(&mut self, key: &[u8]) -> Result<u64> {
+        let mut start = cmd("GETRANGE");
+        self.permitted("GETRANGE", start.arg(key).arg(0).arg(0))?;
+        match self.permitted("STRLEN", cmd("STRLEN").arg(key))? {
+            Value::Int(length) => Ok(length.unsigned_abs()),
+            _ => Ok(0),
         }
     }
 

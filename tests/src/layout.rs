@@ -17,7 +17,7 @@ const UNSAFE_FOLDER: &str = "engine/src/driver/uring/";
 #[rustfmt::skip]
 const LEVELS: &[&[&str]] = &[
     &["error"],
-    &["stop", "latency", "machine"],
+    &["stop", "latency", "machine", "event"],
     &["plan::alphabet", "plan::amount", "plan::sequence", "plan::values", "plan::footprint"],
     &["cluster", "cluster::slot"],
     &["plan::keyspace"],

@@ -365,7 +365,7 @@ fn passwords_that_cannot_be_read() {
     refuses("--keys 10 --password-file /", ["--password-file"]);
     refuses(
         "--keys 10 -u somebody",
-        ["-u somebody", "-a", "REDISCLI_AUTH"],
+        ["-u needs a password", "-a", "REDISCLI_AUTH"],
     );
     refuses("--keys 10 --password=", ["-a", "empty"]);
 }

@@ -90,6 +90,8 @@ struct Place {
     moved_at: Instant,
     attempts: u32,
     was_connected: bool,
+    /// The server refuses further writes; since when outstanding replies are awaited.
+    refusal: Option<(String, Instant)>,
 }
 
 /// The lanes of one reactor.
@@ -125,6 +127,7 @@ impl Desk {
             moved_at: now,
             attempts: 0,
             was_connected: false,
+            refusal: None,
         };
         let dialer = Dialer::new(shared.greeting.clone());
         Self {
@@ -218,7 +221,14 @@ impl Desk {
     #[must_use]
     pub fn can_send(&self, lane: usize) -> bool {
         let place = &self.places[lane];
-        self.stopping_since.is_none() && place.is_connected && place.lane.wants_to_send()
+        let is_ending = self.stopping_since.is_some() || place.refusal.is_some();
+        place.is_connected
+            && place.end.is_none()
+            && if is_ending {
+                place.lane.is_mid_chunk()
+            } else {
+                place.lane.wants_to_send()
+            }
     }
 
     /// As [`Lane::next`], while nobody asked to stop.
@@ -250,7 +260,13 @@ impl Desk {
         let end = match place.lane.received(bytes, now, &mut self.latencies) {
             Ok(()) if place.lane.is_done() => LaneEnd::Done,
             Ok(()) => return true,
-            Err(LaneError::Refused(error)) => LaneEnd::Refused(error),
+            Err(LaneError::Refused(error)) => {
+                let (error, _) = place.refusal.get_or_insert((error, now));
+                if place.lane.is_waiting() || place.lane.is_mid_chunk() {
+                    return true;
+                }
+                LaneEnd::Refused(error.clone())
+            }
             Err(LaneError::Protocol(error)) => LaneEnd::Failed(error),
         };
         place.end.get_or_insert(end);
@@ -332,12 +348,15 @@ impl Desk {
         if is_wanted && self.stopping_since.is_none() {
             self.stopping_since = Some(now);
         }
-        let Some(since) = self.stopping_since else {
-            return;
-        };
         for place in &mut self.places {
-            if !place.is_connected || !place.lane.is_waiting() || now - since > STOP_PATIENCE {
-                place.end.get_or_insert(LaneEnd::Stopped);
+            let (end, since) = match (&place.refusal, self.stopping_since) {
+                (Some((error, since)), _) => (LaneEnd::Refused(error.clone()), *since),
+                (None, Some(since)) => (LaneEnd::Stopped, since),
+                (None, None) => continue,
+            };
+            let is_waiting = place.lane.is_waiting() || place.lane.is_mid_chunk();
+            if !place.is_connected || !is_waiting || now - since > STOP_PATIENCE {
+                place.end.get_or_insert(end);
             }
         }
     }
