@@ -190,13 +190,21 @@ fn greet(mut connection: &TcpStream, frame_bytes: usize) -> Result<u64> {
         }
         bytes.extend_from_slice(&piece[..length]);
         while let Some((command_bytes, is_last)) = command(&bytes) {
+            let answer = echoed(&bytes[..command_bytes]);
             bytes.drain(..command_bytes);
             if is_last {
                 return Ok(bytes.len() as u64);
             }
-            connection.write_all(b"+OK\r\n")?;
+            connection.write_all(&answer)?;
         }
     }
+}
+
+/// The answer to a command of the greeting: its argument for ECHO, else `+OK`.
+fn echoed(command: &[u8]) -> Vec<u8> {
+    command
+        .strip_prefix(b"*2\r\n$4\r\nECHO\r\n")
+        .map_or_else(|| b"+OK\r\n".to_vec(), <[u8]>::to_vec)
 }
 
 /// The length of the command at the start of `bytes`, and whether it is `CLIENT REPLY OFF`;

@@ -119,12 +119,16 @@ fn short_pipelines_read_each_reply() {
 }
 
 #[test]
-fn where_client_reply_is_forbidden_each_reply_is_read() {
-    let server = Server::start();
-    server.run("ACL SETUSER filler on >secret ~* +@all -client");
-    let command = fill(&server).with("--keys 500 -u filler -a secret --replies fenced");
-    let report = command.completes(500);
-    assert_eq!(report.text("plan.replies"), "each");
+fn where_fences_are_forbidden_each_reply_is_read() {
+    for forbidden in ["-client", "-client|reply", "-echo"] {
+        let server = Server::start();
+        server.run(&format!(
+            "ACL SETUSER filler on >secret ~* +@all {forbidden}"
+        ));
+        let command = fill(&server).with("--keys 500 -u filler -a secret --replies fenced");
+        let report = command.completes(500);
+        assert_eq!(report.text("plan.replies"), "each", "{forbidden}");
+    }
 }
 
 #[test]
