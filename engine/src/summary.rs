@@ -137,6 +137,7 @@ fn node(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> NodeReport {
 
 fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
     let plan = facts.plan;
+    let outcome = facts.reactors.first().map(|reactor| &reactor.outcome);
     PlanSummary {
         target: facts.target.to_string(),
         cluster: false,
@@ -146,11 +147,8 @@ fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
         pipeline_depth: plan.pipeline_depth,
         connections: plan.connections,
         reactors: plan.reactor_cores.len(),
-        driver: plan.driver,
-        send: facts
-            .reactors
-            .first()
-            .map_or(Send::Copy, |reactor| reactor.outcome.send),
+        driver: outcome.map_or(plan.driver, |outcome| outcome.driver),
+        send: outcome.map_or(Send::Copy, |outcome| outcome.send),
         replies: replies(facts),
         sources: BTreeMap::new(),
     }

@@ -118,6 +118,20 @@ fn an_ordinary_user_with_little_memory_to_lock_may_fill() {
 }
 
 #[test]
+fn little_memory_to_lock_does_for_many_connections_too() {
+    let server = Server::start();
+    let (_folder, copy) = jail::program_for_everybody();
+    for connections in [1, 64, 200, 1024] {
+        let flags = format!("-f --keys 5000 -n {connections}");
+        let command = fill(&server).with(&flags).from(&copy);
+        let user = jail::as_ordinary_user(60_005);
+        let limited = command.under(jail::with_limit("-l 64")).under(user);
+        limited.report().is_complete(5000);
+        assert_eq!(server.dbsize(), 5000, "{connections}");
+    }
+}
+
+#[test]
 fn too_little_memory_to_lock_is_told() {
     let server = Server::start();
     let (_folder, copy) = jail::program_for_everybody();

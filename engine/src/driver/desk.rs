@@ -13,7 +13,7 @@ use super::dialer::{Dialer, Job};
 use crate::handshake::{Greeted, Greeting};
 use crate::lane::{Lane, LaneError};
 use crate::latency::Latencies;
-use crate::plan::Send;
+use crate::plan::{Driver, Send};
 use crate::stop::{Halt, Stop};
 
 /// How long outstanding acknowledgements are awaited after a stop.
@@ -37,6 +37,8 @@ pub(super) const RECEIVE_BYTES: usize = 2048;
 /// How a driver went about it.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The driver that did it.
+    pub driver: Driver,
     /// The kind of send in use at the end.
     pub send: Send,
     /// What the user should know about it.

@@ -20,7 +20,16 @@ use self::desk::{Desk, Outcome};
 /// The driver cannot be set up; nothing was connected then.
 pub fn run(plan: &Arc<Plan>, mut desk: Desk) -> Result<(Desk, Outcome)> {
     let outcome = match plan.driver {
-        Driver::Uring => uring::run(plan, &mut desk)?,
+        Driver::Uring => match uring::run(plan, &mut desk) {
+            Err(error) if plan.driver_is_free => {
+                let mut outcome = socket::run(plan, &mut desk);
+                outcome
+                    .notices
+                    .push(format!("went on with --driver socket: {error}"));
+                outcome
+            }
+            outcome => outcome?,
+        },
         Driver::TokioUring => return tokio_uring::run(plan, desk),
         Driver::Socket => socket::run(plan, &mut desk),
     };

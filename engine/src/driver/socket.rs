@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::desk::{Desk, Outcome, RECEIVE_BYTES, WAIT};
-use crate::plan::{Plan, Send};
+use crate::plan::{Driver, Plan, Send};
 use crate::socket::describe;
 
 /// One lane's socket.
@@ -40,6 +40,7 @@ pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Outcome {
         }
         if desk.is_over() {
             return Outcome {
+                driver: Driver::Socket,
                 send: Send::Copy,
                 notices: Vec::new(),
             };

@@ -14,7 +14,7 @@ use tokio_uring::net::TcpStream;
 
 use super::desk::{Desk, Outcome, RECEIVE_BYTES, WAIT};
 use crate::error::{Error, Result};
-use crate::plan::{Plan, Send};
+use crate::plan::{Driver, Plan, Send};
 use crate::socket::describe;
 
 /// The buffer of one lane.
@@ -87,7 +87,14 @@ pub(super) fn run(plan: &Arc<Plan>, desk: Desk) -> Result<(Desk, Outcome)> {
         message: "a task outlived its connection".into(),
         cure: "please report this",
     })?;
-    Ok((reactor.desk.into_inner(), Outcome { send, notices }))
+    Ok((
+        reactor.desk.into_inner(),
+        Outcome {
+            driver: Driver::TokioUring,
+            send,
+            notices,
+        },
+    ))
 }
 
 /// Connects all lanes and waits until they have ended.

@@ -97,6 +97,8 @@ pub struct Plan {
     pub pinning_is_explicit: bool,
     /// The driver that runs the lanes.
     pub driver: Driver,
+    /// Whether another driver may take over where this one cannot be set up.
+    pub driver_is_free: bool,
     /// The kind of send it starts with.
     pub send: Send,
     /// How the server shall acknowledge.
@@ -174,6 +176,7 @@ impl Plan {
             reactor_cores,
             pinning_is_explicit: matches!(options.reactors, ReactorChoice::Cores(_)),
             driver,
+            driver_is_free: options.driver == DriverChoice::Auto,
             send,
             replies,
             blocks_per_reactor: blocks.count,

@@ -21,7 +21,7 @@ use self::ring::{Completion, Ring, SendMode};
 use super::desk::{Desk, Outcome, RECEIVE_BYTES, WAIT};
 use crate::error::{Error, Result};
 use crate::machine::Unavailable;
-use crate::plan::{Plan, Send};
+use crate::plan::{Driver, Plan, Send};
 use crate::socket::describe;
 
 /// A send or poll and a receive, twice over: a kernel may leave entries for the next turn.
@@ -86,10 +86,7 @@ pub fn availability() -> Result<(), Unavailable> {
 /// Connects the lanes of `desk` and runs them until all have ended.
 pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Result<Outcome> {
     let lanes = desk.lane_count();
-    let entries = (lanes as u32 * ENTRIES_PER_LANE)
-        .next_power_of_two()
-        .clamp(ENTRIES.0, ENTRIES.1);
-    let mut io = ring::set_up(entries).map_err(|error| setup_error(&error))?;
+    let mut io = set_up(lanes).map_err(|error| setup_error(&error))?;
     let send_blocks = std::iter::repeat_n(plan.segment.block_bytes(), plan.blocks_per_reactor);
     let receive_blocks = std::iter::repeat_n(RECEIVE_BYTES, lanes);
     let mut blocks = arena::carve(send_blocks.chain(receive_blocks));
@@ -116,9 +113,26 @@ pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Result<Outcome> {
         desk.fail(&format!("io_uring: {}", describe(&error)));
     }
     Ok(Outcome {
+        driver: Driver::Uring,
         send: uring.mode.send,
         notices: std::mem::take(&mut uring.notices),
     })
+}
+
+/// A ring with room for what `lanes` lanes may want at once, or as much as the kernel has memory
+/// for.
+fn set_up(lanes: usize) -> io::Result<io_uring::IoUring> {
+    let mut entries = (lanes as u32 * ENTRIES_PER_LANE)
+        .next_power_of_two()
+        .clamp(ENTRIES.0, ENTRIES.1);
+    loop {
+        match ring::set_up(entries) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && entries > ENTRIES.0 => {
+                entries /= 2;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Registers as many of `blocks` as the kernel allows and drops the others; without any, sends

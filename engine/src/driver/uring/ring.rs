@@ -18,6 +18,8 @@ use crate::plan::Send;
 
 /// How long a ring that is closed waits for what the kernel still has.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
+/// How often a full queue is submitted before the kernel is given up.
+const PUSH_ATTEMPTS: u32 = 1000;
 /// `RWF_NOWAIT` of uio.h: fail with EAGAIN rather than wait. The libc crate has it as well, but
 /// not for every target.
 const RWF_NOWAIT: i32 = 0x08;
@@ -307,13 +309,19 @@ impl<'a> Ring<'a> {
 
     fn push(&mut self, entry: &squeue::Entry, token: Token) {
         let entry = entry.clone().user_data(token.pack());
-        // Between two turns a lane pushes a send or a poll and a receive at most, and the queue
-        // has room for twice that; so it is never full.
-        // SAFETY: buffers of the entry belong to a block that `held` keeps until the completion
-        // after which the kernel no longer uses it; the descriptor is kept by `sockets`.
-        let pushed = unsafe { self.submissions.push(&entry) };
-        pushed.expect("the submission queue has four entries per lane");
-        self.in_flight += 1;
+        for _ in 0..PUSH_ATTEMPTS {
+            // SAFETY: buffers of the entry belong to a block that `held` keeps until the completion
+            // after which the kernel no longer uses it; the descriptor is kept by `sockets`.
+            if unsafe { self.submissions.push(&entry) }.is_ok() {
+                self.in_flight += 1;
+                return;
+            }
+            // The queue is shorter than what all lanes want at once: submitting empties it.
+            self.submissions.sync();
+            let _ = self.submitter.submit();
+            self.submissions.sync();
+        }
+        panic!("the kernel takes no submissions");
     }
 
     fn descriptor(&self, lane: usize) -> RawFd {
