@@ -22,7 +22,7 @@ const GIB: f64 = (1 << 30) as f64;
 /// Commands of a fence.
 const FENCE_COMMANDS: u64 = 3;
 /// From here on, in percent of one core, a CPU counts as busy.
-const BUSY_PERCENT: f64 = 90.0;
+const BUSY_PERCENT: f64 = 80.0;
 /// Shorter fills say too little about what limited them.
 const TELLING_SECONDS_MIN: f64 = 0.5;
 
