@@ -55,6 +55,21 @@ struct Reactor {
     lane_ended: Notify,
 }
 
+impl Reactor {
+    /// Ends the connections of lanes that have ended, so that no task waits for a server that
+    /// does not read.
+    fn end_connections(&self) {
+        for (lane, signals) in self.lanes.iter().enumerate() {
+            if self.desk.borrow().end(lane).is_some()
+                && let Some(stream) = &*signals.stream.borrow()
+            {
+                // Fails only where the connection is gone already.
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        }
+    }
+}
+
 /// What the two tasks of a lane tell each other.
 #[derive(Default)]
 struct LaneSignals {
@@ -62,6 +77,8 @@ struct LaneSignals {
     changed: Notify,
     /// The reading task has ended.
     reader_ended: Cell<bool>,
+    /// The connection, so that it can be ended from outside.
+    stream: RefCell<Option<Rc<TcpStream>>>,
 }
 
 /// Runs the lanes of `desk` until all have ended.
@@ -130,6 +147,7 @@ async fn drive(plan: Arc<Plan>, mut desk: Desk) -> Rc<Reactor> {
         // Woken by a lane that ended, or by the time: either way the desk is asked.
         let _ = tokio::time::timeout(WAIT, reactor.lane_ended.notified()).await;
         arrived = reactor.desk.borrow_mut().tick();
+        reactor.end_connections();
         reactor
             .lanes
             .iter()
@@ -163,6 +181,7 @@ async fn connection(reactor: Rc<Reactor>, lane: usize, stream: StdStream) {
     let stream = Rc::new(TcpStream::from_std(stream));
     let signals = &reactor.lanes[lane];
     signals.reader_ended.set(false);
+    signals.stream.replace(Some(Rc::clone(&stream)));
     let reader = tokio_uring::spawn(read(Rc::clone(&reactor), lane, Rc::clone(&stream)));
     let registered = reactor
         .buffers
@@ -176,6 +195,7 @@ async fn connection(reactor: Rc<Reactor>, lane: usize, stream: StdStream) {
     // Ends the reader, if it is still there; an error means that the connection is gone already.
     let _ = stream.shutdown(Shutdown::Both);
     let read_error = reader.await.unwrap_or_else(|error| error.to_string());
+    signals.stream.replace(None);
     let cause = write_error.unwrap_or(read_error);
     reactor.desk.borrow_mut().lost(lane, &cause);
     reactor.lane_ended.notify_one();
@@ -221,6 +241,8 @@ async fn read(reactor: Rc<Reactor>, lane: usize, stream: Rc<TcpStream>) -> Strin
             Err(error) => break describe(&error),
         }
     };
+    // Ends a write that the server does not take.
+    let _ = stream.shutdown(Shutdown::Both);
     reactor.lanes[lane].reader_ended.set(true);
     reactor.lanes[lane].changed.notify_one();
     cause
