@@ -19,7 +19,7 @@ use benches::table::Table;
 use benches::verdict::{self, Target};
 use clap::Parser;
 use core_affinity::CoreId;
-use engine::driver::desk::{LaneEnd, Shared, Tally};
+use engine::driver::contract::{LaneEnd, Shared, Tally};
 use engine::handshake::{Greeted, Greeting};
 use engine::lane::{Lane, Replies};
 use engine::latency::Latencies;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use redis::{Value, cmd};
 
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::handshake::error_text;
 use crate::monitor::{Change, Snapshot};
@@ -88,9 +88,11 @@ pub fn audit(
         .as_ref()
         .zip(after.as_ref())
         .map(|(b, a)| Change::between(b, a));
-    let undisturbed = change
-        .as_ref()
-        .is_some_and(|change| change.is_ours_alone(sent.commands));
+    // A server that does not come to rest works for others too.
+    let undisturbed = is_settled
+        && change
+            .as_ref()
+            .is_some_and(|change| change.is_ours_alone(sent.commands));
     let growth = keys_after.checked_sub(before.keys);
     // Every SET on the server was one of ours and was carried out once, so none of the new keys
     // can stand for a planned one that is missing.
@@ -104,9 +106,6 @@ pub fn audit(
         change,
         used_memory: after.map(|snapshot| snapshot.used_memory),
     };
-    if !is_settled {
-        return Ok(finding);
-    }
     if undisturbed && accounted && growth == Some(plan.keys()) {
         finding.present = growth;
     } else if sent.interrupted {
@@ -165,7 +164,11 @@ fn settle(control: &mut Control) -> Result<bool> {
     let deadline = Instant::now() + SETTLE_MAX;
     let (mut last, mut equal) = (None, 0);
     while Instant::now() < deadline {
-        let sets = Snapshot::take(control).ok().map(|snapshot| snapshot.sets());
+        let sets = match Snapshot::take(control) {
+            Ok(snapshot) => Some(snapshot.sets()),
+            Err(Error::NotPermitted { .. }) => None,
+            Err(error) => return Err(error),
+        };
         let now = Some((control.key_count()?, sets));
         equal = if now == last { equal + 1 } else { 0 };
         if equal == SETTLED_LOOKS {

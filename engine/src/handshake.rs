@@ -49,6 +49,7 @@ impl Greeting {
     /// The connection, the login or the database was refused, or the server does not answer.
     pub fn dial(&self, first_frame: &[u8]) -> Result<Greeted> {
         let timeout = Duration::from_secs(ANSWER_SECONDS_MAX);
+        let deadline = Instant::now() + timeout;
         let stream =
             socket::connect_to(self.address, timeout).map_err(|error| Error::ConnectionLost {
                 address: self.address,
@@ -61,7 +62,7 @@ impl Greeting {
             stream: &stream,
             parser: redis::Parser::new(),
             address: self.address,
-            deadline: Instant::now() + timeout,
+            deadline,
         };
         if let Some(auth) = auth(&self.login) {
             let answer = talk.ask("AUTH", &[&auth])?.remove(0);
@@ -152,9 +153,22 @@ pub(crate) fn check_auth(address: SocketAddr, login: &Login, answer: &Value) -> 
                 .as_ref()
                 .map(|name| format!(" as '{name}'"))
                 .unwrap_or_default(),
-            message: error_text(error),
+            message: without_arguments(login, &error_text(error)),
         }),
         _ => Ok(()),
+    }
+}
+
+/// A server's words without the arguments that it repeats of a command unknown to it.
+fn without_arguments(login: &Login, message: &str) -> String {
+    let words = message.split(", with args").next().unwrap_or_default();
+    match login
+        .password
+        .as_ref()
+        .filter(|password| !password.is_empty())
+    {
+        Some(password) => words.replace(password.reveal(), "***"),
+        None => words.to_owned(),
     }
 }
 

@@ -8,7 +8,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
 use crate::driver;
-use crate::driver::desk::{Desk, LaneEnd, Outcome, Shared};
+use crate::driver::contract::{LaneEnd, Outcome, Shared};
+use crate::driver::desk::Desk;
 use crate::error::{Error, Result};
 use crate::lane::{Lane, Replies};
 use crate::latency::Latencies;

@@ -11,7 +11,7 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, setrlimit};
 
 use crate::audit::{Before, Finding, Sent, audit};
 use crate::control::Control;
-use crate::driver::desk::{LaneEnd, Shared, Tally};
+use crate::driver::contract::{LaneEnd, Shared, Tally};
 use crate::error::{Error, Result};
 pub use crate::event::{Event, Progress};
 use crate::handshake::Greeting;
@@ -29,7 +29,7 @@ use crate::target::Target;
 /// Time between two reports of progress.
 const TELL: Duration = Duration::from_millis(100);
 /// How long an interrupted fill waits for one answer of the server.
-const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(2);
+const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(1);
 /// Files that are open beside the connections: rings, control connections, standard streams.
 const FILES_BESIDE_CONNECTIONS: u64 = 64;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::audit::{Before, Finding};
 use crate::control::ServerFacts;
-use crate::driver::desk::LaneEnd;
+use crate::driver::contract::LaneEnd;
 use crate::lane::Replies;
 use crate::latency::Latencies;
 use crate::plan::{Plan, Send};

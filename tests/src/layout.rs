@@ -34,7 +34,7 @@ const LEVELS: &[&[&str]] = &[
     &["control"],
     &["preflight", "monitor", "report"],
     &["audit"],
-    &["driver::dialer"],
+    &["driver::dialer", "driver::contract"],
     &["driver::desk"],
     &["driver::uring::token"],
     &["driver::uring::arena"],

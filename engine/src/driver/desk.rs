@@ -4,17 +4,16 @@
 
 use std::net::TcpStream;
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::contract::{LaneEnd, Shared};
 pub use super::dialer::Connection;
 use super::dialer::{Dialer, Job};
-use crate::handshake::{Greeted, Greeting};
-use crate::lane::{Lane, LaneError};
+use crate::handshake::Greeted;
+use crate::lane::{Lane, LaneError, is_final};
 use crate::latency::Latencies;
-use crate::plan::{Driver, Send};
-use crate::stop::{Halt, Stop};
+use crate::reply::error_class;
 
 /// How long outstanding acknowledgements are awaited after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
@@ -29,57 +28,6 @@ const DIAL_AT_ONCE: Duration = Duration::from_millis(250);
 /// How often counters are published and time-outs looked at.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Longest wait for the kernel before the desk is asked again.
-pub(super) const WAIT: Duration = Duration::from_millis(50);
-/// Bytes read from a connection at a time.
-pub(super) const RECEIVE_BYTES: usize = 2048;
-
-/// How a driver went about it.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The driver that did it.
-    pub driver: Driver,
-    /// The kind of send in use at the end.
-    pub send: Send,
-    /// What the user should know about it.
-    pub notices: Vec<String>,
-}
-
-/// How a lane ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LaneEnd {
-    /// Everything is acknowledged.
-    Done,
-    /// Asked to stop before that.
-    Stopped,
-    /// The server refuses further writes: class and message.
-    Refused(String),
-    /// Given up: the cause.
-    Failed(String),
-}
-
-/// Counters that the watching thread reads.
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// Keys acknowledged.
-    pub keys_acked: AtomicU64,
-    /// Connections lost and made again.
-    pub reconnects: AtomicU64,
-}
-
-/// Everything one reactor's desk shares with the rest of the program.
-#[derive(Clone)]
-pub struct Shared {
-    /// The user's wish to stop.
-    pub stop: Stop,
-    /// The monitor's wish to stop.
-    pub halt: Halt,
-    /// This reactor's counters.
-    pub tally: Arc<Tally>,
-    /// How new connections introduce themselves.
-    pub greeting: Greeting,
-}
-
 /// A lane and what is known of its connection.
 #[derive(Debug)]
 struct Place {
@@ -92,6 +40,10 @@ struct Place {
     moved_at: Instant,
     attempts: u32,
     was_connected: bool,
+    /// Why it has no connection.
+    cause: String,
+    /// Keys that were sent and not acknowledged when the last connection was lost.
+    unacknowledged: u64,
     /// The server refuses further writes; since when outstanding replies are awaited.
     refusal: Option<(String, Instant)>,
 }
@@ -129,6 +81,8 @@ impl Desk {
             moved_at: now,
             attempts: 0,
             was_connected: false,
+            cause: "it could not be connected".into(),
+            unacknowledged: 0,
             refusal: None,
         };
         let dialer = Dialer::new(shared.greeting.clone());
@@ -290,7 +244,7 @@ impl Desk {
             place.end = Some(LaneEnd::Stopped);
             return;
         }
-        self.resent += place
+        place.unacknowledged = place
             .lane
             .frames_sent()
             .saturating_sub(place.lane.frames_replied());
@@ -323,13 +277,21 @@ impl Desk {
         self.look_at_stop(now);
         self.look_at_progress(now);
         let mut connections = Vec::new();
-        while let Some((lane, dialed)) = self.dialer.next() {
-            if self.places[lane].end.is_none() {
-                let was_connected = self.places[lane].was_connected;
-                if let Some(stream) = self.connected(lane, dialed) {
-                    self.reconnects += u64::from(was_connected);
-                    connections.push((lane, stream));
+        // One round per tick, whatever comes in meanwhile.
+        let dialed: Vec<_> = std::iter::from_fn(|| self.dialer.next()).collect();
+        for (lane, dialed) in dialed {
+            let place = &mut self.places[lane];
+            if place.end.is_some() {
+                // Too late to go on, but its first key is on the server.
+                if let Ok(Greeted::Ready(_, replies)) = dialed {
+                    place.lane.connected(replies);
                 }
+                continue;
+            }
+            let was_connected = place.was_connected;
+            if let Some(stream) = self.connected(lane, dialed) {
+                self.reconnects += u64::from(was_connected);
+                connections.push((lane, stream));
             }
         }
         let acked = self
@@ -349,6 +311,7 @@ impl Desk {
         let is_wanted = self.shared.stop.signal().is_some() || self.shared.halt.get().is_some();
         if is_wanted && self.stopping_since.is_none() {
             self.stopping_since = Some(now);
+            self.dialer.stop();
         }
         for place in &mut self.places {
             let (end, since) = match (&place.refusal, self.stopping_since) {
@@ -370,6 +333,11 @@ impl Desk {
             } else if place.is_connected && now - self.moved_at > STALL_MAX {
                 let seconds = STALL_MAX.as_secs();
                 place.end = Some(LaneEnd::Failed(format!("nothing moved for {seconds} s")));
+            } else if !place.is_connected
+                && now - place.since > STALL_MAX
+                && now - self.moved_at > STALL_MAX
+            {
+                place.end = Some(LaneEnd::Failed(place.cause.clone()));
             } else if place.is_connected && now - place.moved_at > NUDGE_AFTER {
                 place.moved_at = now;
                 place.lane.nudge();
@@ -396,6 +364,7 @@ impl Desk {
         match dialed {
             Ok(Greeted::Ready(stream, replies)) => {
                 place.lane.connected(replies);
+                self.resent += std::mem::take(&mut place.unacknowledged);
                 place.is_connected = true;
                 place.was_connected = true;
                 place.since = Instant::now();
@@ -405,6 +374,11 @@ impl Desk {
                     place.end = Some(LaneEnd::Done);
                 }
                 Some(stream)
+            }
+            // A server that is loading or busy is asked again.
+            Ok(Greeted::Refused(error)) if !is_final(error_class(&error)) => {
+                self.redial(lane, &error);
+                None
             }
             Ok(Greeted::Refused(error)) => {
                 place.end = Some(LaneEnd::Refused(error));
@@ -420,6 +394,7 @@ impl Desk {
     /// Connects `lane` again in the background, after a pause that doubles each time.
     fn redial(&mut self, lane: usize, cause: &str) {
         let place = &mut self.places[lane];
+        place.cause = cause.to_owned();
         if place.since.elapsed() > STALL_MAX {
             place.end = Some(LaneEnd::Failed(cause.to_owned()));
             return;

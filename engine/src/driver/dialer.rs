@@ -3,6 +3,7 @@
 
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,7 @@ impl Job {
 pub(super) struct Dialer {
     greeting: Greeting,
     jobs: Option<Sender<Job>>,
+    is_stopped: Arc<AtomicBool>,
     done: (Sender<Dialed>, Receiver<Dialed>),
 }
 
@@ -50,6 +52,7 @@ impl Dialer {
         Self {
             greeting,
             jobs: None,
+            is_stopped: Arc::default(),
             done: channel(),
         }
     }
@@ -57,6 +60,11 @@ impl Dialer {
     /// How connections introduce themselves.
     pub(super) fn greeting(&self) -> &Greeting {
         &self.greeting
+    }
+
+    /// No further job is begun.
+    pub(super) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
     }
 
     /// Takes a job on; its outcome comes with [`next`](Self::next).
@@ -88,15 +96,21 @@ impl Dialer {
     fn start(&self) -> std::io::Result<Sender<Job>> {
         let (jobs, accepted) = channel();
         let (greeting, done) = (self.greeting.clone(), self.done.0.clone());
+        let is_stopped = Arc::clone(&self.is_stopped);
         std::thread::Builder::new()
             .name("dialer".into())
-            .spawn(move || serve(&greeting, &accepted, &done))?;
+            .spawn(move || serve(&greeting, &accepted, &done, &is_stopped))?;
         Ok(jobs)
     }
 }
 
 /// Runs jobs as they fall due, until nobody can give or take any more.
-fn serve(greeting: &Greeting, accepted: &Receiver<Job>, done: &Sender<Dialed>) {
+fn serve(
+    greeting: &Greeting,
+    accepted: &Receiver<Job>,
+    done: &Sender<Dialed>,
+    is_stopped: &AtomicBool,
+) {
     let mut waiting: Vec<Job> = Vec::new();
     loop {
         let now = Instant::now();
@@ -111,6 +125,9 @@ fn serve(greeting: &Greeting, accepted: &Receiver<Job>, done: &Sender<Dialed>) {
             }
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
+        }
+        if is_stopped.load(Ordering::Relaxed) {
+            return;
         }
         if let Some(job) = next
             && done.send(waiting.swap_remove(job).run(greeting)).is_err()

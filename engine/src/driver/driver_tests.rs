@@ -10,7 +10,8 @@ use std::thread::JoinHandle;
 
 use socket2::SockRef;
 
-use super::desk::{Desk, LaneEnd, Shared, Tally};
+use super::contract::{LaneEnd, Shared, Tally};
+use super::desk::Desk;
 use crate::handshake::Greeting;
 use crate::lane::{Lane, Replies};
 use crate::observe;

@@ -1,6 +1,7 @@
 //! Drivers: three ways to move the bytes of the same lanes. A driver owns sockets and blocks; it
 //! asks its [`Desk`](desk::Desk) what to send and tells it what arrived.
 
+pub mod contract;
 pub mod desk;
 mod dialer;
 pub mod socket;
@@ -12,7 +13,8 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::plan::{Driver, Plan};
 
-use self::desk::{Desk, Outcome};
+use self::contract::Outcome;
+use self::desk::Desk;
 
 /// Connects the lanes of `desk` and runs them until all have ended.
 ///

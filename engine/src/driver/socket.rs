@@ -8,7 +8,8 @@ use std::os::fd::AsFd;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::desk::{Desk, Outcome, RECEIVE_BYTES, WAIT};
+use super::contract::{Outcome, RECEIVE_BYTES, WAIT};
+use super::desk::Desk;
 use crate::plan::{Driver, Plan, Send};
 use crate::socket::describe;
 

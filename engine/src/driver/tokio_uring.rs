@@ -12,7 +12,8 @@ use tokio_uring::buf::BoundedBuf;
 use tokio_uring::buf::fixed::{FixedBuf, FixedBufRegistry};
 use tokio_uring::net::TcpStream;
 
-use super::desk::{Desk, Outcome, RECEIVE_BYTES, WAIT};
+use super::contract::{Outcome, RECEIVE_BYTES, WAIT};
+use super::desk::Desk;
 use crate::error::{Error, Result};
 use crate::plan::{Driver, Plan, Send};
 use crate::socket::describe;

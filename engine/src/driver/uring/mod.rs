@@ -15,10 +15,12 @@ mod token;
 use std::collections::VecDeque;
 use std::io;
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use self::arena::Block;
 use self::ring::{Completion, Ring, SendMode};
-use super::desk::{Desk, Outcome, RECEIVE_BYTES, WAIT};
+use super::contract::{Outcome, RECEIVE_BYTES, WAIT};
+use super::desk::Desk;
 use crate::error::{Error, Result};
 use crate::machine::Unavailable;
 use crate::plan::{Driver, Plan, Send};
@@ -26,6 +28,8 @@ use crate::socket::describe;
 
 /// A send or poll and a receive, twice over: a kernel may leave entries for the next turn.
 const ENTRIES_PER_LANE: u32 = 4;
+/// How long connections that were shut down may take to end.
+const FINISH_PATIENCE: Duration = Duration::from_secs(1);
 /// Fewest and most entries of the submission queue.
 const ENTRIES: (u32, u32) = (64, 4096);
 
@@ -238,7 +242,7 @@ impl Uring<'_> {
                 self.attach(desk, lane, stream);
             }
             if desk.is_over() {
-                return Ok(());
+                return self.finish(desk);
             }
             self.submit(desk);
             self.ring.wait(WAIT)?;
@@ -250,6 +254,23 @@ impl Uring<'_> {
                 (0..desk.lane_count()).for_each(|lane| self.queue(lane));
             }
         }
+    }
+
+    /// Ends the connections that are left and hears how much of their last sends was taken.
+    fn finish(&mut self, desk: &mut Desk) -> io::Result<()> {
+        for lane in 0..self.wires.len() {
+            if self.wires[lane].is_attached {
+                self.close(lane, "the fill has ended".to_owned());
+            }
+        }
+        let deadline = Instant::now() + FINISH_PATIENCE;
+        while self.wires.iter().any(|wire| wire.is_attached) && Instant::now() < deadline {
+            self.ring.wait(WAIT)?;
+            while let Some(completion) = self.ring.next_completion() {
+                self.complete(desk, completion);
+            }
+        }
+        Ok(())
     }
 
     fn attach(&mut self, desk: &mut Desk, lane: usize, stream: TcpStream) {

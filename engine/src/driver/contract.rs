@@ -1,0 +1,60 @@
+//! What a driver is given and what it gives back.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use crate::handshake::Greeting;
+use crate::plan::{Driver, Send};
+use crate::stop::{Halt, Stop};
+
+/// Longest wait for the kernel before the desk is asked again.
+pub(super) const WAIT: Duration = Duration::from_millis(50);
+/// Bytes read from a connection at a time.
+pub(super) const RECEIVE_BYTES: usize = 2048;
+
+/// How a driver went about it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The driver that did it.
+    pub driver: Driver,
+    /// The kind of send in use at the end.
+    pub send: Send,
+    /// What the user should know about it.
+    pub notices: Vec<String>,
+}
+
+/// How a lane ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LaneEnd {
+    /// Everything is acknowledged.
+    Done,
+    /// Asked to stop before that.
+    Stopped,
+    /// The server refuses further writes: class and message.
+    Refused(String),
+    /// Given up: the cause.
+    Failed(String),
+}
+
+/// Counters that the watching thread reads.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Keys acknowledged.
+    pub keys_acked: AtomicU64,
+    /// Connections lost and made again.
+    pub reconnects: AtomicU64,
+}
+
+/// Everything one reactor's desk shares with the rest of the program.
+#[derive(Clone)]
+pub struct Shared {
+    /// The user's wish to stop.
+    pub stop: Stop,
+    /// The monitor's wish to stop.
+    pub halt: Halt,
+    /// This reactor's counters.
+    pub tally: Arc<Tally>,
+    /// How new connections introduce themselves.
+    pub greeting: Greeting,
+}
