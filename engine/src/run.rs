@@ -49,7 +49,7 @@ pub fn fill(
         keys: control.key_count()?,
         snapshot: Snapshot::take(control).ok(),
     };
-    observe_open_files(plan, observe);
+    raise_open_files(plan, observe);
     let halt = Halt::default();
     let monitor = watch_server(control, &before, &halt, observe);
     let greeting = Greeting {
@@ -151,7 +151,7 @@ fn sent(reactors: &[ReactorResult], interrupted: bool) -> Sent {
 }
 
 /// Raises the limit of open files as far as the plan needs and the system allows.
-fn observe_open_files(plan: &Plan, observe: &mut dyn FnMut(Event)) {
+fn raise_open_files(plan: &Plan, observe: &mut dyn FnMut(Event)) {
     let needed = plan.connections as u64 + FILES_BESIDE_CONNECTIONS;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return;

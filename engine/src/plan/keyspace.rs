@@ -114,12 +114,6 @@ impl Keyspace {
             .unwrap_or(u64::MAX)
     }
 
-    /// The prefix in use: the user's, the default, or none where the default does not fit.
-    #[must_use]
-    pub fn prefix(&self) -> &[u8] {
-        &self.prefix
-    }
-
     /// Writes the whole key of `index` into `key`, which has [`key_size`](Self::key_size) bytes.
     pub fn render(&self, index: u64, key: &mut [u8]) {
         let (prefix, rest) = key.split_at_mut(self.prefix.len());
