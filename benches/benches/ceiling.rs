@@ -227,7 +227,7 @@ fn run(plan: &Arc<Plan>, sends: Way, sink: &mut Sink, stream: &Stream) -> Result
 
 /// The engine's own way, from dialing to the last acknowledgement.
 fn drive(plan: &Arc<Plan>, greeting: Greeting) -> Result<()> {
-    let lane = Lane::new(plan.lane_shape(), *plan.sequence());
+    let lane = Lane::new(plan.lane_shape(), plan.sequence().clone());
     let shared = Shared {
         stop: Stop::default(),
         halt: Arc::new(OnceLock::new()),
@@ -271,7 +271,7 @@ fn write_all(plan: &Plan, greeting: &Greeting) -> Result<()> {
         return Err("the sink refused the first frame".into());
     };
     assert_eq!(replies, Replies::Fenced, "the sink takes CLIENT REPLY");
-    let mut lane = Lane::new(plan.lane_shape(), *plan.sequence());
+    let mut lane = Lane::new(plan.lane_shape(), plan.sequence().clone());
     lane.connected(replies);
     let mut latencies = Latencies::default();
     let mut received = [0; 256];

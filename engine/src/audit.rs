@@ -127,7 +127,7 @@ pub fn audit(
         finding.present = count(
             control,
             plan,
-            &[*plan.sequence()],
+            &[plan.sequence().clone()],
             stop,
             &Look::Stamp,
             observe,

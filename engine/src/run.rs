@@ -134,7 +134,7 @@ fn tell_outcomes(plan: &Plan, reactors: &[ReactorResult], observe: &mut dyn FnMu
 fn sent(reactors: &[ReactorResult], interrupted: bool) -> Sent {
     let heads: Vec<_> = reactors
         .iter()
-        .flat_map(|reactor| reactor.lanes.iter().map(|lane| lane.sent))
+        .flat_map(|reactor| reactor.lanes.iter().map(|lane| lane.sent.clone()))
         .collect();
     let resent: u64 = reactors.iter().map(|reactor| reactor.resent).sum();
     let commands = heads.iter().map(KeySequence::count).sum::<u64>() + resent;

@@ -18,8 +18,9 @@ const UNSAFE_FOLDER: &str = "engine/src/driver/uring/";
 const LEVELS: &[&[&str]] = &[
     &["error"],
     &["stop", "latency", "machine", "event"],
-    &["plan::alphabet", "plan::amount", "plan::sequence", "plan::values", "plan::footprint"],
-    &["cluster", "cluster::slot"],
+    &["plan::alphabet", "plan::amount", "plan::values", "plan::footprint"],
+    &["cluster", "cluster::slot", "cluster::slot_set"],
+    &["plan::sequence", "cluster::topology"],
     &["plan::keyspace"],
     &["plan::options"],
     &["frame"],

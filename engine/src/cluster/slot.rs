@@ -20,12 +20,22 @@ const FIX_ZERO: u8 = b'@';
 /// of a round are spread over the whole range.
 const STRIDE: u64 = 10_125;
 
+/// The inverse of [`STRIDE`] modulo the number of slots: `10125 * 13125 = 1` there.
+const STRIDE_INVERSE: u32 = 13_125;
+
 /// The slot of a key index: each run of 16384 indices visits every slot once, in an order that
 /// spreads short runs over all nodes.
 #[must_use]
 #[inline]
 pub fn slot_of_index(index: u64) -> u16 {
     ((index % u64::from(SLOTS)).wrapping_mul(STRIDE) % u64::from(SLOTS)) as u16
+}
+
+/// The one place in each run of 16384 indices whose index belongs to `slot`: the inverse of
+/// [`slot_of_index`].
+#[must_use]
+pub fn place_of_slot(slot: u16) -> u16 {
+    (u32::from(slot) * STRIDE_INVERSE % u32::from(SLOTS)) as u16
 }
 
 /// Whether a server would hash only a part of a key that starts with `prefix`
@@ -180,6 +190,13 @@ mod tests {
         for index in 5 * u64::from(SLOTS)..6 * u64::from(SLOTS) {
             let slot = usize::from(slot_of_index(index));
             assert!(!std::mem::replace(&mut seen[slot], true));
+        }
+    }
+
+    #[test]
+    fn every_slot_has_its_place_in_a_round() {
+        for slot in 0..SLOTS {
+            assert_eq!(slot_of_index(place_of_slot(slot).into()), slot);
         }
     }
 
