@@ -6,8 +6,7 @@
 use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use benches::Result;
 use benches::arguments::Arguments;
@@ -19,14 +18,14 @@ use benches::table::Table;
 use benches::verdict::{self, Target};
 use clap::Parser;
 use core_affinity::CoreId;
-use engine::driver::contract::{LaneEnd, Shared, Tally};
+use engine::driver::contract::{LaneEnd, NodeLane, Shared, Tally};
 use engine::handshake::{Greeted, Greeting};
 use engine::lane::{Lane, Replies};
 use engine::latency::Latencies;
 use engine::plan::keyspace::KeyLayout;
-use engine::plan::options::depth_of_chunk;
+use engine::plan::options::{STALL_SECONDS, depth_of_chunk};
 use engine::plan::{DriverChoice, PlanOptions, ReactorChoice, RepliesChoice, SendChoice};
-use engine::stop::Stop;
+use engine::stop::{Halt, Stop};
 use engine::target::Login;
 use engine::{Amount, Plan, reactor};
 use nix::sys::resource::UsageWho;
@@ -178,6 +177,7 @@ fn plan(mib: u64, cores: Cores, sends: Way) -> Result<Plan> {
         send,
         reactors: ReactorChoice::Cores(vec![cores.client]),
         pin: true,
+        stall_timeout: Duration::from_secs(STALL_SECONDS),
     };
     // The sink is on this machine, as a server on loopback is.
     let machine = engine::observe::machine(&[([127, 0, 0, 1], 0).into()]);
@@ -227,12 +227,16 @@ fn run(plan: &Arc<Plan>, sends: Way, sink: &mut Sink, stream: &Stream) -> Result
 
 /// The engine's own way, from dialing to the last acknowledgement.
 fn drive(plan: &Arc<Plan>, greeting: Greeting) -> Result<()> {
-    let lane = Lane::new(plan.lane_shape(), plan.sequence().clone());
+    let lane = NodeLane {
+        lane: Lane::new(plan.lane_shape(), plan.sequence().clone()),
+        node: 0,
+        greeting: Arc::new(greeting),
+    };
     let shared = Shared {
         stop: Stop::default(),
-        halt: Arc::new(OnceLock::new()),
-        tally: Arc::new(Tally::default()),
-        greeting,
+        halt: Halt::default(),
+        tally: Arc::new(Tally::new(1)),
+        stall_timeout: plan.stall_timeout,
     };
     let result = reactor::run(plan, plan.reactor_cores[0], vec![lane], shared)?;
     let [lane] = &result.lanes[..] else {

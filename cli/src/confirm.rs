@@ -10,9 +10,9 @@ use crate::figures;
 pub(crate) struct Occasion {
     /// `-y`.
     pub(crate) yes: bool,
-    /// Whether the server runs on this machine.
-    pub(crate) server_is_local: bool,
-    /// Keys in the database.
+    /// Whether all servers run on this machine.
+    pub(crate) servers_are_local: bool,
+    /// Keys in the databases.
     pub(crate) keys: u64,
     /// Whether somebody can answer: standard input and standard error are terminals.
     pub(crate) somebody_is_there: bool,
@@ -21,7 +21,7 @@ pub(crate) struct Occasion {
 impl Occasion {
     /// Whether the flush needs a yes.
     pub(crate) fn asks(self) -> bool {
-        !self.yes && !self.server_is_local && self.keys > 0 && self.somebody_is_there
+        !self.yes && !self.servers_are_local && self.keys > 0 && self.somebody_is_there
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     fn only_a_person_who_may_lose_keys_elsewhere_is_asked() {
         let asked = Occasion {
             yes: false,
-            server_is_local: false,
+            servers_are_local: false,
             keys: 1,
             somebody_is_there: true,
         };
@@ -68,7 +68,7 @@ mod tests {
         for not_asked in [
             Occasion { yes: true, ..asked },
             Occasion {
-                server_is_local: true,
+                servers_are_local: true,
                 ..asked
             },
             Occasion { keys: 0, ..asked },

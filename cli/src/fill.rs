@@ -1,7 +1,9 @@
 //! `redis-client fill` from flags to exit status. Owns the order: everything that can be refused
 //! is refused before anything on the server is touched. How each step is done is elsewhere.
 
-use engine::control::Control;
+use std::net::SocketAddr;
+
+use engine::nodes::Nodes;
 use engine::report::Verdict;
 use engine::run::{self, Event};
 use engine::target::Login;
@@ -12,6 +14,7 @@ use crate::console::Console;
 use crate::environment::Environment;
 use crate::exit::{Failure, Status};
 use crate::flags::{FillFlags, Switches};
+use crate::intro::Servers;
 use crate::progress::Display;
 use crate::settings::{Format, Settings};
 use crate::signals::{self, Signals, Stage};
@@ -27,8 +30,12 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
     }
     let signals = Signals::watch()?;
     let mut target = Target::resolve(&settings.host, settings.port, settings.db, Login::default())?;
-    let plan = plan(&settings, &target, console)?;
+    if settings.cluster.is_some() {
+        target = target.of_cluster();
+    }
+    let mut plan = plan(&settings, target.addresses(), 1)?;
     if switches.dry_run {
+        tell_choices(plan.as_ref(), &settings, console);
         let form = match settings.format {
             Format::Text => dry_run::text,
             Format::Json => dry_run::json,
@@ -37,11 +44,15 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         return Ok(Status::Complete);
     }
     target.login = settings.login.clone().log_in(login::ask)?;
-    let mut control = connect(&target)?;
-    preflight(&mut control, plan.as_ref(), &settings, switches, console)?;
-    introduce(plan.as_ref(), &settings, &target, &control, console);
+    let mut nodes = connect(&target, &settings, console)?;
+    if nodes.is_cluster() {
+        plan = self::plan(&settings, &nodes.addresses(), nodes.iter().len())?;
+    }
+    tell_choices(plan.as_ref(), &settings, console);
+    preflight(&mut nodes, plan.as_ref(), &settings, switches, console)?;
+    introduce(plan.as_ref(), &settings, &target, &nodes, console);
     if settings.flush {
-        let keys = flush(&mut control, &target, switches, &signals)?;
+        let keys = flush(&mut nodes, &target, switches, &signals)?;
         if plan.is_none() {
             output::print(&output::flushed(keys, settings.format))?;
             return Ok(Status::Complete);
@@ -56,48 +67,63 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         !switches.quiet && !switches.no_progress,
         plan.payload_bytes(),
     );
-    let mut report = fill(&plan, &target, &mut control, &signals, display)?;
+    let mut report = fill(&plan, &target, &mut nodes, &signals, display)?;
     report.plan.sources = settings.ledger.sources();
     output::print(&output::report(&report, settings.format)?)?;
-    Ok(settle(&report, settings.flush))
+    Ok(settle(&report, &settings))
 }
 
-/// The plan, unless there is only a database to empty. Says what the plan decided by itself.
-fn plan(settings: &Settings, target: &Target, console: Console) -> Result<Option<Plan>, Failure> {
-    let Some(options) = &settings.fill else {
-        return Ok(None);
+/// The plan for so many nodes at these addresses, unless there are only databases to empty.
+fn plan(
+    settings: &Settings,
+    addresses: &[SocketAddr],
+    nodes: usize,
+) -> Result<Option<Plan>, Failure> {
+    let machine = || engine::observe::machine(addresses);
+    let plan = settings
+        .fill
+        .as_ref()
+        .map(|options| Plan::for_nodes(options, &machine(), nodes));
+    Ok(plan.transpose()?)
+}
+
+/// Says what the plan decided by itself.
+fn tell_choices(plan: Option<&Plan>, settings: &Settings, console: Console) {
+    let Some((plan, options)) = plan.zip(settings.fill.as_ref()) else {
+        return;
     };
-    let plan = Plan::new(options, &engine::observe::machine(target.addresses()))?;
-    for note in plan
-        .notices
+    let trimmed = intro::trimmed(plan, options, &settings.ledger);
+    plan.notices
         .iter()
-        .chain(&intro::trimmed(&plan, options, &settings.ledger))
-    {
-        console.note(note);
-    }
-    Ok(Some(plan))
+        .chain(&trimmed)
+        .for_each(|note| console.note(note));
 }
 
-/// The control connection. What breaks off here is a server that cannot be reached.
-fn connect(target: &Target) -> Result<Control, Failure> {
-    Control::connect(target).map_err(|error| match error.phase() {
+/// The control connections. What breaks off here is a server that cannot be reached.
+fn connect(target: &Target, settings: &Settings, console: Console) -> Result<Nodes, Failure> {
+    let options = settings.cluster.clone().unwrap_or_default();
+    let nodes = Nodes::connect(target, &options).map_err(|error| match error.phase() {
         Phase::Driver => Failure {
             status: Status::Unreachable,
             message: format!("{error}; check -h and -p: is it a Redis or Valkey server?"),
         },
         Phase::Plan | Phase::Connect | Phase::Server => error.into(),
-    })
+    })?;
+    if let Some(warning) = intro::partial(&nodes) {
+        console.warning(&warning);
+    }
+    Ok(nodes)
 }
 
-/// Every check that needs the server and changes nothing on it.
+/// Every check that needs the servers and changes nothing on them.
 fn preflight(
-    control: &mut Control,
+    nodes: &mut Nodes,
     plan: Option<&Plan>,
     settings: &Settings,
     switches: &Switches,
     console: Console,
 ) -> Result<(), Failure> {
-    let found = control.preflight(plan, settings.flush)?;
+    let found = nodes.preflight(plan, settings.flush)?;
     for warning in &found.warnings {
         console.warning(warning);
     }
@@ -121,37 +147,41 @@ fn introduce(
     plan: Option<&Plan>,
     settings: &Settings,
     target: &Target,
-    control: &Control,
+    nodes: &Nodes,
     console: Console,
 ) {
+    let servers = Servers::of(target, nodes);
     if settings.flush {
-        console.say(&intro::of_flush(target, control.facts()));
+        console.say(&intro::of_flush(&servers));
     }
     let Some(plan) = plan else { return };
-    for line in intro::of_fill(plan, target, control.facts()) {
+    for line in intro::of_fill(plan, &servers) {
         console.say(&line);
     }
     for line in intro::details(plan, target) {
         console.detail(&line);
     }
+    for line in intro::shares(plan, nodes) {
+        console.detail(&line);
+    }
 }
 
-/// Empties the database, after a question where one is due; how many keys went.
+/// Empties the databases, after a question where one is due; how many keys went.
 fn flush(
-    control: &mut Control,
+    nodes: &mut Nodes,
     target: &Target,
     switches: &Switches,
     signals: &Signals,
 ) -> Result<u64, Failure> {
-    let facts = control.facts();
+    let servers = Servers::of(target, nodes);
     let occasion = Occasion {
         yes: switches.yes,
-        server_is_local: facts.is_local,
-        keys: facts.keys,
+        servers_are_local: nodes.iter().all(|node| node.facts().is_local),
+        keys: servers.keys,
         somebody_is_there: confirm::somebody_is_there(),
     };
     if occasion.asks() {
-        let question = confirm::question(&target.to_string(), target.db, facts.keys);
+        let question = confirm::question(&servers.name, target.db, servers.keys);
         let agreed = confirm::ask(&question)
             .map_err(|error| Failure::broken(format!("cannot ask before -f: {error}; give -y")))?;
         if !agreed {
@@ -161,7 +191,7 @@ fn flush(
         }
     }
     signals.enter(Stage::Flushing);
-    let keys = control.flush()?;
+    let keys = nodes.flush()?;
     signals.enter(Stage::Flushed);
     Ok(keys)
 }
@@ -170,7 +200,7 @@ fn flush(
 fn fill(
     plan: &Plan,
     target: &Target,
-    control: &mut Control,
+    nodes: &mut Nodes,
     signals: &Signals,
     mut display: Display,
 ) -> Result<Report, Failure> {
@@ -187,7 +217,7 @@ fn fill(
         }
         display.observe(event);
     };
-    let outcome = run::fill(plan, target, control, stop, &mut observe);
+    let outcome = run::fill(plan, target, nodes, stop, &mut observe);
     display.close();
     outcome.map_err(|error| {
         let failure = Failure::from(error);
@@ -202,14 +232,19 @@ fn fill(
 }
 
 /// The exit status of a fill; says what to do where it is not complete.
-fn settle(report: &Report, flushed: bool) -> Status {
+fn settle(report: &Report, settings: &Settings) -> Status {
+    let a_part_is_enough = settings
+        .cluster
+        .as_ref()
+        .is_some_and(|cluster| cluster.allow_partial);
     let status = match (report.interrupted_by, report.verdict) {
         (Some(signal), _) => Status::Interrupted(signal),
         (None, Verdict::Complete) => Status::Complete,
+        (None, Verdict::Incomplete) if report.is_as_asked && a_part_is_enough => Status::Complete,
         (None, Verdict::Incomplete) => Status::Incomplete,
     };
     if status != Status::Complete {
-        console::error(&output::advice(report, flushed));
+        console::error(&output::advice(report, settings.flush));
     }
     status
 }

@@ -85,12 +85,24 @@ pub(crate) struct FillFlags {
 /// Which server, and as whom.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ServerFlags {
-    /// Server to fill (required); every address that the name has is tried
+    /// Server to fill, or any node of the cluster (required); every address that the name has is
+    /// tried
     #[arg(short = 'h', long, value_name = "HOST")]
     pub(crate) host: Option<String>,
     /// Port, 1 to 65535 [default: 6379]
     #[arg(short, long, value_name = "PORT", allow_hyphen_values = true)]
     pub(crate) port: Option<String>,
+    /// Fill a cluster: all its masters, every hash slot evenly; -d and --keys are the total, -n is
+    /// per master
+    #[arg(short, long)]
+    pub(crate) cluster: bool,
+    /// Reach a node that the cluster announces under another address: HOST or HOST:PORT on both
+    /// sides; may be given several times
+    #[arg(long, value_name = "FROM=TO", action = ArgAction::Append)]
+    pub(crate) host_map: Vec<String>,
+    /// With -c: fill what is covered where slots have no master that can be reached
+    #[arg(long)]
+    pub(crate) allow_partial: bool,
     /// ACL user to log in as [default: the server's default user]
     #[arg(short, long, value_name = "USER")]
     pub(crate) username: Option<String>,
@@ -104,7 +116,7 @@ pub(crate) struct ServerFlags {
     /// Ask for the password on the terminal
     #[arg(long)]
     pub(crate) ask_password: bool,
-    /// Database, 0 or more [default: 0]
+    /// Database, 0 or more; a cluster has 0 only [default: 0]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) db: Option<String>,
 }
@@ -139,7 +151,7 @@ pub(crate) struct DataFlags {
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) seed: Option<String>,
     /// plain, or slotted: the keys that a cluster would have, the same number in every hash slot
-    /// [default: plain]
+    /// [default: plain, with -c slotted]
     #[arg(long, value_name = "LAYOUT")]
     pub(crate) key_layout: Option<String>,
 }
@@ -151,10 +163,10 @@ pub(crate) struct EngineFlags {
     /// session-cache, object-cache
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
-    /// Connections, 1 to 1024 [default: 2]
+    /// Connections, with -c per master, 1 to 1024 [default: 2]
     #[arg(short = 'n', long, value_name = "NUM", allow_hyphen_values = true)]
     pub(crate) connections: Option<String>,
-    /// One connection, one reactor
+    /// One connection (with -c per master), one reactor
     #[arg(short, long)]
     pub(crate) serial: bool,
     /// Commands per batch, 1 to 100000 [default: from REDIS_CLIENT_FILL_CHUNK_KB, see below]
@@ -175,6 +187,9 @@ pub(crate) struct EngineFlags {
     /// per 8 connections]
     #[arg(long, value_name = "N|cores", allow_hyphen_values = true)]
     pub(crate) reactors: Option<String>,
+    /// Seconds without progress after which a fill gives up, 1 to 86400 [default: 30]
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
+    pub(crate) stall_timeout: Option<String>,
     /// Let the kernel move reactors between cores
     #[arg(long)]
     pub(crate) no_pin: bool,
@@ -263,12 +278,15 @@ pub(crate) mod tests {
             "-h x -p 1 -u me -a pw --db 3 -d 1 -f -y -n 4 --key-size 1 --value-size 2 \
              --pipeline-depth 3 --preset fast --key-prefix p --start-key 4 --seed 5 \
              --key-layout plain --replies each --driver uring --send zc --reactors cores=0,2 \
-             --no-pin --output json -q --no-progress --dry-run --force",
+             --no-pin --output json -q --no-progress --dry-run --force -c --host-map a=b \
+             --host-map c=d --allow-partial --stall-timeout 5",
         )
         .unwrap();
         assert_eq!(flags.server.host.as_deref(), Some("x"));
         assert_eq!(flags.engine.reactors.as_deref(), Some("cores=0,2"));
         assert!(flags.data.flush && flags.switches.quiet && flags.engine.no_pin);
+        assert!(flags.server.cluster && flags.server.allow_partial);
+        assert_eq!(flags.server.host_map, ["a=b", "c=d"]);
         let flags = fill("-h x --keys 7 -s -v --password-file f --ask-password").unwrap();
         assert!(flags.engine.serial && flags.switches.verbose && flags.server.ask_password);
     }
@@ -298,6 +316,7 @@ pub(crate) mod tests {
         let help = shown("redis-client fill --help");
         for text in [
             "-h, --host",
+            "-c, --cluster",
             "--key-size",
             "1 to 65536",
             "1 to 524288",

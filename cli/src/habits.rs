@@ -18,14 +18,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("--uri", NO_URI),
     ("--tls", "TLS is not supported by this version"),
     (
-        "-c",
-        "cluster mode is not supported by this version: it fills standalone servers",
-    ),
-    (
-        "--cluster",
-        "cluster mode is not supported by this version: it fills standalone servers",
-    ),
-    (
         "-P",
         "the pipeline depth is --pipeline-depth here, the port is -p",
     ),
@@ -114,6 +106,7 @@ fn short(flag: &str) -> String {
         "--data" => 'd',
         "--connections" => 'n',
         "--serial" => 's',
+        "--cluster" => 'c',
         "--flush" => 'f',
         _ => return flag.to_owned(),
     };
@@ -245,7 +238,6 @@ mod tests {
             ("redis-client fill -h x --pass=hunter2", "-a or --password"),
             ("redis-client fill -h x --user me", "-u or --username"),
             ("redis-client fill -h x --askpass", "--ask-password"),
-            ("redis-client fill -h x -c -d 1", "standalone"),
             ("redis-client fill -s /run/redis.sock -d 1", "unix sockets"),
             (
                 "redis-client fill redis://:hunter2@x -d 1",

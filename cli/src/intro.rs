@@ -1,9 +1,11 @@
 //! What is said before a fill starts: what will be sent where, how, and what it will need.
 //! Pure text; nothing is decided here.
 
-use engine::control::ServerFacts;
+use engine::info::ServerFacts;
 use engine::lane::Replies;
+use engine::nodes::{Node, Nodes};
 use engine::plan::ReactorChoice;
+use engine::plan::sequence::KeySequence;
 use engine::{Plan, PlanOptions, Target};
 
 use crate::figures;
@@ -11,20 +13,124 @@ use crate::ledger::Ledger;
 
 /// Longest part of a key that is shown.
 const KEY_SHOWN_BYTES: usize = 32;
+/// So many ranges of slots are named.
+const RANGES_SHOWN: usize = 8;
+
+/// The servers of a fill, as far as they are spoken of.
+#[derive(Clone, Debug)]
+pub(crate) struct Servers {
+    /// `host:port`, or the cluster there.
+    pub(crate) name: String,
+    /// Keys they hold.
+    pub(crate) keys: u64,
+    /// Name, addresses, software.
+    description: String,
+    /// Memory in use, in bytes, over all of them.
+    used_memory: Option<u64>,
+    /// Limit and machine, where they are alike everywhere.
+    limits: String,
+}
+
+impl Servers {
+    /// Those that are connected.
+    pub(crate) fn of(target: &Target, nodes: &Nodes) -> Self {
+        let facts: Vec<_> = nodes.iter().map(Node::facts).collect();
+        Self::described(target, &facts, nodes.is_cluster())
+    }
+
+    fn described(target: &Target, facts: &[&ServerFacts], is_cluster: bool) -> Self {
+        let mut limits: Vec<String> = facts.iter().map(|facts| limit(facts)).collect();
+        limits.dedup();
+        let software = facts.first().map_or("", |facts| &facts.software);
+        let masters = figures::counted(facts.len() as u64, "master");
+        let address = facts.first().map(|facts| facts.address.to_string());
+        let resolved = address.filter(|address| *address != target.to_string());
+        let resolved = resolved.map(|address| address + ", ").unwrap_or_default();
+        Self {
+            name: named(target),
+            keys: facts.iter().map(|facts| facts.keys).sum(),
+            description: if is_cluster {
+                format!("{} ({masters}, {software})", named(target))
+            } else {
+                format!("{target} ({resolved}{software}, database {})", target.db)
+            },
+            used_memory: facts.iter().map(|facts| facts.used_memory).sum(),
+            limits: match &limits[..] {
+                [one] if is_cluster && !one.is_empty() => format!("{one} each"),
+                [one] => one.clone(),
+                _ => String::new(),
+            },
+        }
+    }
+
+    /// What the plan needs, what is in use, and what there is.
+    fn memory(&self, plan: &Plan) -> String {
+        let mut text = format!(
+            "server memory: about {} expected",
+            figures::bytes(plan.footprint_bytes())
+        );
+        if let Some(used) = self.used_memory {
+            text += &format!(", {} in use now", figures::bytes(used));
+        }
+        if !self.limits.is_empty() {
+            text += &format!(", {}", self.limits);
+        }
+        text
+    }
+}
+
+/// How a target is spoken of.
+fn named(target: &Target) -> String {
+    if target.is_cluster {
+        format!("the cluster at {target}")
+    } else {
+        target.to_string()
+    }
+}
 
 /// What a fill will do.
-pub(crate) fn of_fill(plan: &Plan, target: &Target, facts: &ServerFacts) -> Vec<String> {
+pub(crate) fn of_fill(plan: &Plan, servers: &Servers) -> Vec<String> {
     vec![
-        format!("filling {} with {}", server(target, facts), contents(plan)),
+        format!("filling {} with {}", servers.description, contents(plan)),
         means(plan),
-        memory(plan, facts),
+        servers.memory(plan),
     ]
 }
 
 /// What `-f` will do.
-pub(crate) fn of_flush(target: &Target, facts: &ServerFacts) -> String {
-    let keys = figures::counted(facts.keys, "key");
-    format!("emptying {}, which holds {keys}", server(target, facts))
+pub(crate) fn of_flush(servers: &Servers) -> String {
+    let keys = figures::counted(servers.keys, "key");
+    format!("emptying {}, which holds {keys}", servers.description)
+}
+
+/// What will be left out, where only a part of a cluster can be filled.
+pub(crate) fn partial(nodes: &Nodes) -> Option<String> {
+    let uncovered = nodes.uncovered();
+    let mut text = format!(
+        "{} of 16384 slots have no master that can be reached ({}): their keys are left out, because of --allow-partial",
+        figures::count(uncovered.len() as u64),
+        uncovered.in_words(RANGES_SHOWN)
+    );
+    if !nodes.left_out().is_empty() {
+        text += &format!("; unreachable: {}", nodes.left_out().join(", "));
+    }
+    (!uncovered.is_empty()).then_some(text)
+}
+
+/// What each master of a cluster will get, for `-v`.
+pub(crate) fn shares(plan: &Plan, nodes: &Nodes) -> Vec<String> {
+    if !nodes.is_cluster() {
+        return Vec::new();
+    }
+    let share = |(node, keys): (&Node, KeySequence)| {
+        format!(
+            "{}: {}",
+            node.endpoint,
+            figures::counted(keys.count(), "key")
+        )
+    };
+    let shares = nodes.shares(plan.sequence());
+    nodes.iter().zip(shares).map(share).collect()
 }
 
 /// Details for `-v`.
@@ -111,8 +217,9 @@ pub(crate) fn key_shown(plan: &Plan, position: u64) -> String {
 /// Threads, connections and the like.
 pub(crate) fn means(plan: &Plan) -> String {
     format!(
-        "{}, {}, pipeline depth {}, driver {}, send {}, {}",
+        "{}{}, {}, pipeline depth {}, driver {}, send {}, {}",
         figures::counted(plan.connections as u64, "connection"),
+        if plan.nodes > 1 { " per master" } else { "" },
         figures::counted(plan.reactor_cores.len() as u64, "reactor"),
         figures::count(plan.pipeline_depth),
         plan.driver.name(),
@@ -135,45 +242,26 @@ pub(crate) fn contents(plan: &Plan) -> String {
     )
 }
 
-fn server(target: &Target, facts: &ServerFacts) -> String {
-    let address = facts.address.to_string();
-    let resolved = if target.to_string() == address {
-        String::new()
-    } else {
-        format!("{address}, ")
-    };
-    format!(
-        "{target} ({resolved}{}, database {})",
-        facts.software, target.db
-    )
-}
-
-fn memory(plan: &Plan, facts: &ServerFacts) -> String {
-    let mut text = format!(
-        "server memory: about {} expected",
-        figures::bytes(plan.footprint_bytes())
-    );
-    if let Some(used) = facts.used_memory {
-        text += &format!(", {} in use now", figures::bytes(used));
-    }
+/// The limit of a server's memory.
+fn limit(facts: &ServerFacts) -> String {
     let policy = facts
         .maxmemory_policy
         .as_deref()
         .unwrap_or("policy unknown");
     match (facts.maxmemory, facts.total_system_memory) {
         (Some(0), Some(total)) => {
-            text += &format!(", no maxmemory, {} in the machine", figures::bytes(total));
+            format!("no maxmemory, {} in the machine", figures::bytes(total))
         }
-        (Some(0), None) => text += ", no maxmemory",
-        (Some(max), _) => text += &format!(", maxmemory {} ({policy})", figures::bytes(max)),
-        (None, _) => {}
+        (Some(0), None) => "no maxmemory".into(),
+        (Some(max), _) => format!("maxmemory {} ({policy})", figures::bytes(max)),
+        (None, _) => String::new(),
     }
-    text
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use engine::Machine;
+    use engine::machine::Whereabouts;
     use engine::target::Login;
 
     use super::*;
@@ -191,7 +279,7 @@ pub(crate) mod tests {
         let machine = Machine {
             cores: vec![0, 1],
             io_uring: Ok(()),
-            server_is_local: true,
+            servers: Whereabouts::Here,
         };
         (
             Plan::new(settings.fill.as_ref().unwrap(), &machine).unwrap(),
@@ -214,10 +302,14 @@ pub(crate) mod tests {
         }
     }
 
+    fn servers(facts: &ServerFacts) -> Servers {
+        Servers::described(&target(), &[facts], false)
+    }
+
     #[test]
     fn the_intro_says_what_will_happen() {
         let (plan, _) = plan("-d 1");
-        let lines = of_fill(&plan, &target(), &facts());
+        let lines = of_fill(&plan, &servers(&facts()));
         assert_eq!(
             lines[0],
             "filling 127.0.0.1:6379 (Redis 7.0.15, database 0) with 1,048,576 keys of 512 + 512 bytes: 1.00 GiB"
@@ -241,16 +333,45 @@ pub(crate) mod tests {
             maxmemory: Some(2 << 30),
             ..facts()
         };
-        assert!(memory(&plan, &facts).ends_with("maxmemory 2.00 GiB (noeviction)"));
+        assert!(
+            servers(&facts)
+                .memory(&plan)
+                .ends_with("maxmemory 2.00 GiB (noeviction)")
+        );
     }
 
     #[test]
     fn a_name_is_told_with_the_address_that_answered() {
         let target = Target::resolve("localhost", 6379, 2, Login::default()).unwrap();
         assert_eq!(
-            of_flush(&target, &facts()),
+            of_flush(&Servers::described(&target, &[&facts()], false)),
             "emptying localhost:6379 (127.0.0.1:6379, Redis 7.0.15, database 2), which holds 1,234 keys"
         );
+    }
+
+    #[test]
+    fn a_cluster_is_told_as_one() {
+        let target = target().of_cluster();
+        let (one, two) = (
+            facts(),
+            ServerFacts {
+                maxmemory: Some(1 << 30),
+                ..facts()
+            },
+        );
+        let servers = Servers::described(&target, &[&one, &one], true);
+        assert_eq!(
+            of_flush(&servers),
+            "emptying the cluster at 127.0.0.1:6379 (2 masters, Redis 7.0.15), which holds 2,468 keys"
+        );
+        let (plan, _) = plan("-d 1 -c");
+        assert!(
+            servers
+                .memory(&plan)
+                .ends_with("2.00 MiB in use now, no maxmemory, 16.00 GiB in the machine each")
+        );
+        let unlike = Servers::described(&target, &[&one, &two], true);
+        assert!(unlike.memory(&plan).ends_with("2.00 MiB in use now"));
     }
 
     #[test]

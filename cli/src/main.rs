@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+mod cluster;
 mod confirm;
 mod console;
 mod depth;

@@ -110,20 +110,16 @@ fn text(report: &Report) -> String {
     }
     line("client", client(report));
     for node in &report.nodes {
-        line("server", server(node));
+        line("server", server(node, report.plan.cluster));
+    }
+    if let Some(slowest) = &report.slowest_node {
+        line("slowest", slowest.clone());
     }
     if !report.refused.is_empty() {
         line("refused", refused(&report.refused));
     }
-    if report.reconnects + report.rounds > 0 {
-        let rounds = figures::counted(report.rounds, "round");
-        line(
-            "mended",
-            format!(
-                "{} connections made again, {rounds} over missing keys",
-                count(report.reconnects)
-            ),
-        );
+    if report.reconnects + report.rounds + report.topology_changes > 0 {
+        line("mended", mended(report));
     }
     line("limit", bottleneck(report.bottleneck).to_owned());
     if let Some(reason) = &report.reason {
@@ -133,10 +129,11 @@ fn text(report: &Report) -> String {
 }
 
 fn verdict(report: &Report) -> String {
-    let (planned, target) = (
-        figures::counted(report.keys.planned, "key"),
-        &report.plan.target,
-    );
+    let planned = figures::counted(report.keys.planned, "key");
+    let target = match report.plan.cluster {
+        true => format!("the cluster at {}", report.plan.target),
+        false => report.plan.target.clone(),
+    };
     match (report.verdict, report.keys.present) {
         (Verdict::Complete, _) if report.keys.planned == 1 => {
             format!("complete: {planned} is on {target}")
@@ -167,6 +164,20 @@ fn keys(report: &Report) -> String {
     );
     if keys.resent > 0 {
         text += &format!(", {} sent again", count(keys.resent));
+    }
+    text
+}
+
+/// What happened on the way, and what was done about it.
+fn mended(report: &Report) -> String {
+    let mut text = format!(
+        "{} made again, {} over missing keys",
+        figures::counted(report.reconnects, "connection"),
+        figures::counted(report.rounds, "round")
+    );
+    if report.topology_changes > 0 {
+        let changes = figures::counted(report.topology_changes, "time");
+        text += &format!(", slots got other owners {changes}");
     }
     text
 }
@@ -209,8 +220,13 @@ fn client(report: &Report) -> String {
     text + &format!(", peak memory {}", figures::bytes(client.peak_rss_bytes))
 }
 
-fn server(node: &NodeReport) -> String {
+fn server(node: &NodeReport, is_cluster: bool) -> String {
     let mut text = node.address.clone();
+    if is_cluster {
+        let keys = node.keys.map_or_else(|| "unknown".to_owned(), count);
+        let rate = figures::per_second(node.keys_per_second);
+        text += &format!(": {keys} keys, {rate} keys/s");
+    }
     if let Some(percent) = node.server_cpu_percent {
         text += &format!(", CPU {percent:.0} %");
     }

@@ -69,14 +69,19 @@ fn complete() -> Report {
             used_memory_before: Some(1 << 20),
             used_memory_after: Some(3 << 29),
             refused: BTreeMap::new(),
+            seconds: 1.25,
+            keys_per_second: 838_860.8,
         }],
+        slowest_node: None,
         refused: BTreeMap::new(),
         reconnects: 0,
         rounds: 0,
+        topology_changes: 0,
         bottleneck: Bottleneck::Server,
         verdict: Verdict::Complete,
         reason: None,
         interrupted_by: None,
+        is_as_asked: false,
     }
 }
 

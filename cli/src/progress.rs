@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use engine::run::{Event, Progress};
+use engine::run::{Event, NodeProgress, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::console::Console;
@@ -18,6 +18,8 @@ const LINE_EVERY: Duration = Duration::from_secs(3);
 const PACE_WINDOW: Duration = Duration::from_secs(5);
 /// A longer time than this is no forecast.
 const ETA_MAX: Duration = Duration::from_secs(99 * 3600);
+/// With more nodes than this, only the slowest is shown.
+const NODES_SHOWN_MAX: usize = 8;
 /// Frames per second of the bar.
 const BAR_HZ: u8 = 8;
 
@@ -110,24 +112,26 @@ impl Display {
         match &mut self.form {
             Form::Bar(bar) => {
                 bar.set_prefix(amount(progress));
-                bar.set_message(speed(progress, &self.pace));
+                bar.set_message(speed(progress, &self.pace) + &nodes(progress));
                 bar.set_position(progress.payload_bytes_acked);
             }
             Form::Lines { next } if progress.elapsed >= *next => {
                 *next = progress.elapsed + LINE_EVERY;
                 let (amount, speed) = (amount(progress), speed(progress, &self.pace));
-                let percent = percent(progress);
+                let percent = percent(progress.payload_bytes_acked, progress.payload_bytes_planned);
+                let slowest = slowest(progress).map(|node| format!(", slowest {}", of_node(node)));
+                let slowest = slowest.unwrap_or_default();
                 self.console
-                    .say(&format!("{percent:3.0} %  {amount}, {speed}"));
+                    .say(&format!("{percent:3.0} %  {amount}, {speed}{slowest}"));
             }
             Form::Lines { .. } | Form::Hidden => {}
         }
     }
 }
 
-/// Two lines, so that 80 columns hold all of it.
+/// Two lines, so that 80 columns hold all of it, and one for each node of a small cluster.
 fn bar(payload_bytes: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{percent:>3} % [{wide_bar}] {prefix}\n{wide_msg}")
+    let style = ProgressStyle::with_template("{percent:>3} % [{wide_bar}] {prefix}\n{msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ");
     let target = ProgressDrawTarget::stderr_with_hz(BAR_HZ);
@@ -154,16 +158,45 @@ fn speed(progress: &Progress, pace: &Pace) -> String {
     if let Some(left) = pace.time_for(left) {
         speed += &format!(", ETA {}", figures::eta(left));
     }
-    if let Some(percent) = progress.server_cpu_percent {
+    if let [node] = &progress.nodes[..]
+        && let Some(percent) = node.cpu_percent
+    {
         speed += &format!(", server CPU {percent:.0} %");
     }
     speed
 }
 
-fn percent(progress: &Progress) -> f64 {
-    let planned = progress.payload_bytes_planned.max(1);
+/// Each node on a line of its own, or the slowest of many.
+fn nodes(progress: &Progress) -> String {
+    let line = |node| format!("\n  {}", of_node(node));
+    match progress.nodes.len() {
+        0 | 1 => String::new(),
+        2..=NODES_SHOWN_MAX => progress.nodes.iter().map(line).collect(),
+        count => {
+            let slowest = slowest(progress).map(of_node).unwrap_or_default();
+            format!("\n  slowest of {count} nodes: {slowest}")
+        }
+    }
+}
+
+/// The node of several that has most to go.
+fn slowest(progress: &Progress) -> Option<&NodeProgress> {
+    let is_filled = |node: &&NodeProgress| node.keys_planned > 0;
+    let done = |node: &NodeProgress| node.keys_acked as f64 / node.keys_planned as f64;
+    let nodes = progress.nodes.iter().filter(is_filled);
+    let slowest = nodes.min_by(|one, other| done(one).total_cmp(&done(other)));
+    slowest.filter(|_| progress.nodes.len() > 1)
+}
+
+fn of_node(node: &NodeProgress) -> String {
+    let percent = percent(node.keys_acked, node.keys_planned);
+    let cpu = node.cpu_percent.map(|cpu| format!(", CPU {cpu:.0} %"));
+    format!("{} {percent:.0} %{}", node.address, cpu.unwrap_or_default())
+}
+
+fn percent(done: u64, planned: u64) -> f64 {
     // Rounded down: 100 % is said when all is there.
-    (progress.payload_bytes_acked as f64 / planned as f64 * 100.0).floor()
+    (done as f64 / planned.max(1) as f64 * 100.0).floor()
 }
 
 /// The speed of late: from the oldest sample in the window to the newest.
@@ -238,7 +271,16 @@ mod tests {
             keys_acked,
             payload_bytes_acked: keys_acked << 10,
             payload_bytes_planned: 1 << 30,
-            server_cpu_percent: None,
+            nodes: Vec::new(),
+        }
+    }
+
+    fn node(port: u16, keys_acked: u64, cpu_percent: Option<f64>) -> NodeProgress {
+        NodeProgress {
+            address: format!("h:{port}"),
+            keys_acked,
+            keys_planned: 100,
+            cpu_percent,
         }
     }
 
@@ -246,7 +288,7 @@ mod tests {
     fn facts_are_bytes_rates_time_left_and_server() {
         let mut pace = Pace::default();
         let progress = Progress {
-            server_cpu_percent: Some(96.6),
+            nodes: vec![node(1, 50, Some(96.6))],
             ..progress(2, 1 << 19)
         };
         pace.record(&progress);
@@ -254,6 +296,24 @@ mod tests {
             amount(&progress) + ", " + &speed(&progress, &pace),
             "512.00 MiB of 1.00 GiB, 262,144 keys/s, 268.4 MB/s, ETA 2 s, server CPU 97 %"
         );
+    }
+
+    #[test]
+    fn few_nodes_are_shown_each_of_many_the_slowest() {
+        let few = Progress {
+            nodes: vec![node(1, 99, Some(12.4)), node(2, 41, None)],
+            ..progress(1, 1)
+        };
+        assert_eq!(nodes(&few), "\n  h:1 99 %, CPU 12 %\n  h:2 41 %");
+        assert_eq!(slowest(&few).map(of_node).as_deref(), Some("h:2 41 %"));
+        let many = Progress {
+            nodes: (0..9)
+                .map(|port| node(port, 50 + u64::from(port), None))
+                .collect(),
+            ..progress(1, 1)
+        };
+        assert_eq!(nodes(&many), "\n  slowest of 9 nodes: h:0 50 %");
+        assert_eq!(nodes(&progress(1, 1)), "");
     }
 
     #[test]
@@ -279,8 +339,8 @@ mod tests {
 
     #[test]
     fn all_but_all_is_not_100_percent() {
-        assert!((percent(&progress(1, (1 << 20) - 1)) - 99.0).abs() < 1e-9);
-        assert!((percent(&progress(1, 1 << 20)) - 100.0).abs() < 1e-9);
+        assert!((percent((1 << 20) - 1, 1 << 20) - 99.0).abs() < 1e-9);
+        assert!((percent(1 << 20, 1 << 20) - 100.0).abs() < 1e-9);
     }
 
     #[test]

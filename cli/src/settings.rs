@@ -1,8 +1,13 @@
 //! From flags, preset and environment to settings, each with its source. Owns the defaults and
 //! what goes with what; what the engine can do with the settings is decided by its `Plan`.
 
-use engine::plan::keyspace::{DEFAULT_PREFIX, KeyLayout};
-use engine::plan::options::{CONNECTIONS_MAX, KEY_SIZE_MAX, VALUE_SIZE_MAX};
+use std::time::Duration;
+
+use engine::nodes::ClusterOptions;
+use engine::plan::keyspace::DEFAULT_PREFIX;
+use engine::plan::options::{
+    CONNECTIONS_MAX, KEY_SIZE_MAX, STALL_SECONDS, STALL_SECONDS_MAX, VALUE_SIZE_MAX,
+};
 use engine::plan::{DriverChoice, ReactorChoice, RepliesChoice, SendChoice};
 use engine::{Amount, PlanOptions};
 
@@ -14,7 +19,7 @@ use crate::ledger::{Ledger, Source};
 use crate::login::LoginChoice;
 use crate::preset::{self, Preset};
 use crate::value::number;
-use crate::{habits, value};
+use crate::{cluster, habits, value};
 
 const PORT: u16 = 6379;
 /// Databases are numbered by a C `int`.
@@ -41,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) port: u16,
     /// Database.
     pub(crate) db: u32,
+    /// How to reach the cluster, where one is to be filled.
+    pub(crate) cluster: Option<ClusterOptions>,
     /// Who logs in.
     pub(crate) login: LoginChoice,
     /// Whether to empty the database first.
@@ -77,6 +84,7 @@ impl Settings {
         }
         let db = number(server.db.as_deref(), "--db", 0, DB_MAX, "")?;
         let db = ledger.decide("db", db, None, 0);
+        let cluster = cluster::resolve(flags, db, &mut ledger)?;
         let mut warnings = login.warnings.clone();
         let amount = amount(&flags.data, &mut ledger)?;
         let flush = flags.data.flush;
@@ -108,6 +116,7 @@ impl Settings {
             host,
             port,
             db,
+            cluster,
             login,
             flush,
             fill,
@@ -165,7 +174,7 @@ fn plan_options(
     );
     let start_key = number(data.start_key.as_deref(), "--start-key", 0, u64::MAX, "")?;
     let seed = number(data.seed.as_deref(), "--seed", 0, u64::MAX, "")?;
-    let layouts = [("plain", KeyLayout::Plain), ("slotted", KeyLayout::Slotted)];
+    let layouts = cluster::key_layouts(flags.server.cluster);
     let prefix_shown = data.key_prefix.clone();
     ledger.decide("key-prefix", prefix_shown, None, DEFAULT_PREFIX.to_owned());
     let start_key = ledger.decide("start-key", start_key, None, 0);
@@ -183,6 +192,14 @@ fn plan_options(
     let replies = ledger.decide_name("replies", engine.replies.as_deref(), REPLIES)?;
     let driver = ledger.decide_name("driver", engine.driver.as_deref(), DRIVERS)?;
     let send = ledger.decide_name("send", engine.send.as_deref(), SENDS)?;
+    let stall = number(
+        engine.stall_timeout.as_deref(),
+        "--stall-timeout",
+        1,
+        STALL_SECONDS_MAX,
+        "seconds",
+    )?;
+    let stall = ledger.decide("stall-timeout", stall, None, STALL_SECONDS);
     let pin = ledger.decide("pin", engine.no_pin.then_some(false), None, true);
     Ok(PlanOptions {
         amount,
@@ -199,6 +216,7 @@ fn plan_options(
         send,
         reactors,
         pin,
+        stall_timeout: Duration::from_secs(stall),
     })
 }
 

@@ -3,6 +3,8 @@
 use crate::environment::CHUNK_VARIABLE;
 use std::collections::BTreeMap;
 
+use engine::plan::keyspace::KeyLayout;
+
 use super::*;
 use crate::flags::tests::fill;
 

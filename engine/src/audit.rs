@@ -1,284 +1,370 @@
-//! Which planned keys are on the server. The only source of the verdict: an acknowledgement is
-//! not proof.
+//! Which planned keys are on the nodes that own them. The only source of the verdict: an
+//! acknowledgement is not proof.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
-use redis::{Value, cmd};
-
-use crate::control::Control;
+use crate::cluster::slot::SLOTS;
+use crate::cluster::slot_set::SlotSet;
+use crate::count::Count;
+pub use crate::count::{Before, NodeFinding, Sent};
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::handshake::error_text;
-use crate::monitor::{Change, Snapshot};
+use crate::look::{How, Look, Seen};
+use crate::nodes::{Node, Nodes};
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
-use crate::plan::values::STAMP_BYTES;
 use crate::stop::Stop;
 
-/// Most keys in one EXISTS, so that no single command blocks the server for long.
-const BLOCK_KEYS_MAX: u64 = 1_000;
-/// Most bytes of keys in one request.
-const BLOCK_BYTES_MAX: u64 = 256 << 10;
-
-/// How long a server may work on what it was sent before connections were closed.
-const SETTLE_MAX: Duration = Duration::from_secs(2);
-/// Time between two looks at it, and how many equal ones mean that it is done.
-const SETTLE_POLL: Duration = Duration::from_millis(40);
-const SETTLED_LOOKS: u32 = 3;
-
-/// What was known before the fill.
-#[derive(Clone, Debug)]
-pub struct Before {
-    /// Keys in the database.
-    pub keys: u64,
-    /// Statistics, where INFO is permitted.
-    pub snapshot: Option<Snapshot>,
-}
+/// Time between two reports of progress.
+const TELL: Duration = Duration::from_millis(100);
 
 /// What the audit found.
 #[derive(Clone, Debug, Default)]
 pub struct Finding {
-    /// Planned keys on the server; unknown when the audit was cut short.
-    pub present: Option<u64>,
-    /// Keys by which the database grew; unknown where others changed it too.
-    pub created: Option<u64>,
-    /// What happened on the server meanwhile.
-    pub change: Option<Change>,
-    /// Its memory afterwards, in bytes.
-    pub used_memory: Option<u64>,
+    /// By node.
+    pub nodes: Vec<NodeFinding>,
+    /// Keys that were not seen and should be sent again.
+    pub missing: Vec<KeySequence>,
+    /// Why some nodes cannot say at the moment what they hold, and how many keys that concerns.
+    pub unsettled: BTreeMap<String, u64>,
 }
 
-/// What was sent, for the audit to look for.
-#[derive(Clone, Debug)]
-pub struct Sent {
-    /// The part of each lane's sequence that was handed to the kernel.
-    pub heads: Vec<KeySequence>,
-    /// SET commands sent, those sent again included.
-    pub commands: u64,
-    /// Those among them that were sent again.
-    pub resent: u64,
-    /// Whether every lane ended with all its keys acknowledged. If not, the server may still be
-    /// working on what it was sent.
-    pub is_all_acknowledged: bool,
-    /// Whether the fill was interrupted, so that nobody waits for a long look.
-    pub interrupted: bool,
+impl Finding {
+    /// Planned keys seen; `None` where a node was not looked at.
+    #[must_use]
+    pub fn present(&self) -> Option<u64> {
+        let present: Option<u64> = self.nodes.iter().map(|node| node.present).sum();
+        present.filter(|_| !self.nodes.is_empty())
+    }
+
+    /// Keys by which the databases grew; `None` where that is not known of one.
+    #[must_use]
+    pub fn created(&self) -> Option<u64> {
+        let created: Option<u64> = self.nodes.iter().map(|node| node.created).sum();
+        created.filter(|_| !self.nodes.is_empty())
+    }
+
+    /// Whether a server has evicted or expired keys, which sending again would not mend.
+    #[must_use]
+    pub fn removed_by_server(&self) -> bool {
+        let changes = self.nodes.iter().filter_map(|node| node.change.as_ref());
+        changes.map(|change| change.removed_by_server).sum::<u64>() > 0
+    }
+
+    /// Keys that are not known to be there.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        let missing = self.missing.iter().map(KeySequence::count).sum::<u64>();
+        missing + self.unsettled.values().sum::<u64>()
+    }
 }
 
-/// Looks which planned keys exist: by DBSIZE where its growth equals the plan on an undisturbed
-/// keyspace; by EXISTS where none of them can have been there before; by length and stamp else.
-///
-/// # Errors
-/// The server is gone, or does not permit a command.
-pub fn audit(
-    control: &mut Control,
-    plan: &Plan,
-    before: &Before,
-    sent: &Sent,
-    stop: &Stop,
-    observe: &mut dyn FnMut(Event),
-) -> Result<Finding> {
-    let is_settled = sent.is_all_acknowledged || settle(control)?;
-    let keys_after = control.key_count()?;
-    let after = before
-        .snapshot
-        .as_ref()
-        .and_then(|_| Snapshot::take(control).ok());
-    let change = before
-        .snapshot
-        .as_ref()
-        .zip(after.as_ref())
-        .map(|(b, a)| Change::between(b, a));
-    // A server that does not come to rest works for others too.
-    let undisturbed = is_settled
-        && change
-            .as_ref()
-            .is_some_and(|change| change.is_ours_alone(sent.commands));
-    let growth = keys_after.checked_sub(before.keys);
-    // Every SET on the server was one of ours and was carried out once, so none of the new keys
-    // can stand for a planned one that is missing.
-    let accounted = sent.resent == 0
-        && change
-            .as_ref()
-            .is_some_and(|change| change.sets_refused == 0 && change.sets_done == sent.commands);
-    let mut finding = Finding {
-        present: None,
-        created: growth.filter(|_| undisturbed),
-        change,
-        used_memory: after.map(|snapshot| snapshot.used_memory),
-    };
-    if undisturbed && accounted && growth == Some(plan.keys()) {
-        finding.present = growth;
-    } else if sent.interrupted {
-        finding.present = growth.filter(|_| undisturbed && before.keys == 0);
-    } else if before.keys == 0 {
-        if sent.heads.iter().map(KeySequence::count).sum::<u64>() == plan.keys() {
-            observe(Event::Notice(format!(
-                "DBSIZE ({keys_after}) does not prove the {} planned keys: looking for each of them",
-                plan.keys()
-            )));
+/// What is to be found.
+pub(crate) struct Task<'a> {
+    pub(crate) plan: &'a Plan,
+    /// The planned keys for which there is a node.
+    pub(crate) planned: &'a KeySequence,
+    /// By node; `None` for nodes that joined later.
+    pub(crate) before: &'a [Option<Before>],
+    /// By node.
+    pub(crate) sent: &'a [Sent],
+    /// Whether owners have changed since the fill began, so that growth proves nothing.
+    pub(crate) is_disturbed: bool,
+    pub(crate) stop: &'a Stop,
+}
+
+impl Task<'_> {
+    /// Whether everything planned was sent at least once.
+    fn is_all_sent(&self) -> bool {
+        let heads = self.sent.iter().flat_map(|sent| &sent.heads);
+        heads.map(KeySequence::count).sum::<u64>() >= self.planned.count()
+    }
+
+    /// Values need to be compared only where planned keys may have been there before.
+    fn how(&self) -> How {
+        let before = self.before.iter().flatten();
+        if before.map(|before| before.keys).sum::<u64>() == 0 {
+            How::Exists
+        } else {
+            How::Stamp
         }
-        finding.present = count_sent(control, plan, sent, stop, observe)?;
-    } else {
-        observe(Event::Notice(format!(
-            "DBSIZE (which grew by {}) does not prove the {} planned keys: comparing each of them",
-            i128::from(keys_after) - i128::from(before.keys),
-            plan.keys()
-        )));
-        finding.present = count(
-            control,
-            plan,
-            &[plan.sequence().clone()],
-            stop,
-            &Look::Stamp,
-            observe,
-        )?;
     }
-    // More new keys than planned ones that are there: some are not ours.
-    if finding
-        .created
-        .zip(finding.present)
-        .is_some_and(|(created, present)| created > present)
-    {
-        finding.created = None;
+
+    /// Why counting is not enough, for the user.
+    fn explain(&self, counts: &[Count]) -> String {
+        let planned = self.planned.count();
+        let after: u64 = counts.iter().map(|count| count.keys).sum();
+        let before = self.before.iter().flatten();
+        let before: u64 = before.map(|before| before.keys).sum();
+        match self.how() {
+            How::Exists => format!(
+                "DBSIZE ({after}) does not prove the {planned} planned keys: looking for each of them"
+            ),
+            How::Stamp => format!(
+                "DBSIZE (which grew by {}) does not prove the {planned} planned keys: comparing each of them",
+                i128::from(after) - i128::from(before)
+            ),
+        }
     }
-    Ok(finding)
 }
 
-/// Counts the keys that were sent and exist, none of which was there before.
-fn count_sent(
-    control: &mut Control,
-    plan: &Plan,
-    sent: &Sent,
-    stop: &Stop,
-    observe: &mut dyn FnMut(Event),
-) -> Result<Option<u64>> {
-    let existing = count(control, plan, &sent.heads, stop, &Look::Exists, observe)?;
-    // A full server may evict keys in the middle of the look.
-    let keys = control.key_count()?;
-    Ok(existing.map(|existing| existing.min(keys)))
+/// What earlier rounds have proved, so that each key is looked for once.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    /// By slot, the node on which all planned keys of the slot were seen.
+    proved: Vec<Option<usize>>,
+    /// By node, the process they were seen in.
+    run_ids: Vec<Option<String>>,
+    rounds: u64,
 }
 
-/// Waits until the server has carried out what it was sent before its connections were closed.
-/// `false` where it has not after [`SETTLE_MAX`].
-fn settle(control: &mut Control) -> Result<bool> {
-    let deadline = Instant::now() + SETTLE_MAX;
-    let (mut last, mut equal) = (None, 0);
-    while Instant::now() < deadline {
-        let sets = match Snapshot::take(control) {
-            Ok(snapshot) => Some(snapshot.sets()),
-            Err(Error::NotPermitted { .. }) => None,
-            Err(error) => return Err(error),
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            proved: vec![None; usize::from(SLOTS)],
+            run_ids: Vec::new(),
+            rounds: 0,
+        }
+    }
+}
+
+impl Audit {
+    /// Looks which planned keys exist: by DBSIZE where its growth equals the plan on an
+    /// undisturbed keyspace; by EXISTS where none of them can have been there before; by length
+    /// and stamp else.
+    ///
+    /// # Errors
+    /// A server by itself is gone, or one does not permit a command. In a cluster the keys of a
+    /// node that is gone count as unsettled.
+    pub(crate) fn round(
+        &mut self,
+        nodes: &mut Nodes,
+        task: &Task<'_>,
+        observe: &mut dyn FnMut(Event),
+    ) -> Result<Finding> {
+        let shares = nodes.shares(task.planned);
+        let is_cluster = nodes.is_cluster();
+        let counts = nodes.ask_each(|number, node| {
+            let (before, sent) = (task.before[number].as_ref(), &task.sent[number]);
+            let planned = shares[number].count();
+            Count::take(&mut node.control, before, sent, planned, task.is_disturbed)
+        });
+        let mut finding = Finding::default();
+        let counts = taken(counts, is_cluster, &shares, &mut finding)?;
+        self.judge(nodes, &counts);
+        let is_interrupted = task.stop.signal().is_some();
+        let is_proved = counts.iter().all(|count| count.is_proof);
+        if !is_proved && !is_interrupted && self.rounds == 0 && task.is_all_sent() {
+            observe(Event::Notice(task.explain(&counts)));
+        }
+        self.rounds += 1;
+        if is_interrupted {
+            finding.nodes = counts.into_iter().map(Count::without_a_look).collect();
+            return Ok(finding);
+        }
+        let groups = self.open_groups(nodes, &counts, task, &shares);
+        let planned = groups
+            .iter()
+            .flatten()
+            .map(|group| group.keys.count())
+            .sum();
+        let looked = AtomicU64::new(0);
+        let look = Look {
+            plan: task.plan,
+            how: task.how(),
+            stop: task.stop,
+            looked: &looked,
         };
-        let now = Some((control.key_count()?, sets));
-        equal = if now == last { equal + 1 } else { 0 };
-        if equal == SETTLED_LOOKS {
-            return Ok(true);
-        }
-        last = now;
-        std::thread::sleep(SETTLE_POLL);
-    }
-    Ok(false)
-}
-
-/// How to look at a key.
-enum Look {
-    /// Does it exist.
-    Exists,
-    /// Has it the right length and stamp.
-    Stamp,
-}
-
-/// Counts the planned keys among `parts`; `None` once a stop is asked for.
-fn count(
-    control: &mut Control,
-    plan: &Plan,
-    parts: &[KeySequence],
-    stop: &Stop,
-    look: &Look,
-    observe: &mut dyn FnMut(Event),
-) -> Result<Option<u64>> {
-    let key_size = plan.keyspace().key_size() as u64;
-    let block_keys = (BLOCK_BYTES_MAX / key_size).clamp(1, BLOCK_KEYS_MAX);
-    let planned = parts.iter().map(KeySequence::count).sum();
-    let (mut present, mut looked) = (0, 0);
-    let mut key = vec![0; plan.keyspace().key_size()];
-    plan.keyspace().render(0, &mut key);
-    for part in parts {
-        let mut begin = 0;
-        while begin < part.count() {
-            if stop.signal().is_some() {
-                return Ok(None);
-            }
-            let end = (begin + block_keys).min(part.count());
-            let indices = (begin..end).map(|position| part.at(position));
-            present += match look {
-                Look::Exists => count_existing(control, plan, indices, &mut key)?,
-                Look::Stamp => count_stamped(control, plan, indices, &mut key)?,
+        let seen = tell_while(&looked, planned, observe, || {
+            nodes.ask_each(|number, node| {
+                let keys: Vec<_> = groups[number]
+                    .iter()
+                    .map(|group| group.keys.clone())
+                    .collect();
+                let seen = look.at(&mut node.control, &keys)?;
+                // A full server may evict keys in the middle of the look.
+                let keys_now = match seen.is_some() && !keys.is_empty() {
+                    true => node.control.key_count()?,
+                    false => u64::MAX,
+                };
+                Ok(seen.map(|seen| (seen, keys_now)))
+            })
+        });
+        for (number, (count, seen)) in counts.into_iter().zip(seen).enumerate() {
+            let mut node = count.finding;
+            let proved = shares[number]
+                .within(&self.proved_on(number, nodes))
+                .count();
+            let proved = if is_cluster { proved } else { 0 };
+            node.present = match seen {
+                _ if count.is_proof => Some(shares[number].count()),
+                Ok(None) => None,
+                Ok(Some((seen, keys_now))) => {
+                    let partly = self.take_in(number, &groups[number], seen, &mut finding);
+                    Some((proved + partly).min(keys_now))
+                }
+                Err(error) if is_cluster && is_gone(&error) => {
+                    let open = groups[number]
+                        .iter()
+                        .map(|group| group.keys.count())
+                        .sum::<u64>();
+                    *finding.unsettled.entry(error.to_string()).or_default() += open;
+                    Some(proved)
+                }
+                Err(error) => return Err(error),
             };
-            looked += end - begin;
-            begin = end;
-            observe(Event::Audit(looked, planned));
+            // More new keys than planned ones that are there: some are not ours.
+            node.created = node
+                .created
+                .filter(|created| node.present.is_none_or(|present| *created <= present));
+            finding.nodes.push(node);
+        }
+        Ok(finding)
+    }
+
+    /// Keeps what counting proves, and forgets what was seen in processes that are gone.
+    fn judge(&mut self, nodes: &Nodes, counts: &[Count]) {
+        self.run_ids.resize(counts.len(), None);
+        for (number, (count, node)) in counts.iter().zip(nodes.iter()).enumerate() {
+            if self.run_ids[number] != count.run_id {
+                self.proved
+                    .iter_mut()
+                    .filter(|proof| **proof == Some(number))
+                    .for_each(|proof| *proof = None);
+                self.run_ids[number].clone_from(&count.run_id);
+            }
+            if count.is_proof {
+                let slots = node.slots.iter().map(usize::from);
+                slots.for_each(|slot| self.proved[slot] = Some(number));
+            }
         }
     }
-    Ok(Some(present))
-}
 
-fn count_existing(
-    control: &mut Control,
-    plan: &Plan,
-    indices: impl Iterator<Item = u64>,
-    key: &mut [u8],
-) -> Result<u64> {
-    let mut exists = cmd("EXISTS");
-    for index in indices {
-        plan.keyspace().patch(index, key);
-        exists.arg(&*key);
+    /// The slots of a node whose keys were all seen there.
+    fn proved_on(&self, number: usize, nodes: &Nodes) -> SlotSet {
+        let slots = nodes.iter().nth(number).map(|node| &node.slots);
+        let slots = slots.into_iter().flat_map(SlotSet::iter);
+        slots
+            .filter(|slot| self.proved[usize::from(*slot)] == Some(number))
+            .collect()
     }
-    match control
-        .pipeline("EXISTS", &exists.get_packed_command(), 1)?
-        .pop()
-    {
-        Some(Value::Int(count)) => Ok(u64::try_from(count).unwrap_or(0)),
-        Some(Value::ServerError(error)) => Err(control.refusal("EXISTS", &error_text(&error))),
-        _ => Ok(0),
-    }
-}
 
-fn count_stamped(
-    control: &mut Control,
-    plan: &Plan,
-    indices: impl Iterator<Item = u64> + Clone,
-    key: &mut [u8],
-) -> Result<u64> {
-    let values = plan.values();
-    // Short values are compared whole; of longer ones the stamp, and the length.
-    let last = values.value_size().min(STAMP_BYTES) - 1;
-    let mut packed = Vec::new();
-    let mut answers = 0;
-    for index in indices.clone() {
-        plan.keyspace().patch(index, key);
-        cmd("STRLEN").arg(&*key).write_packed_command(&mut packed);
-        cmd("GETRANGE")
-            .arg(&*key)
-            .arg(0)
-            .arg(last)
-            .write_packed_command(&mut packed);
-        answers += 2;
+    /// For each node the keys to look for, in a cluster slot by slot.
+    fn open_groups(
+        &self,
+        nodes: &Nodes,
+        counts: &[Count],
+        task: &Task<'_>,
+        shares: &[KeySequence],
+    ) -> Vec<Vec<Group>> {
+        let of_node = |(number, node): (usize, &Node)| {
+            if counts[number].is_proof || counts[number].is_gone {
+                return Vec::new();
+            }
+            if !nodes.is_cluster() {
+                // What was not sent was not there before either, unless keys were.
+                let keys = match task.how() {
+                    How::Exists => task.sent[number].heads.clone(),
+                    How::Stamp => vec![shares[number].clone()],
+                };
+                return keys
+                    .into_iter()
+                    .map(|keys| Group { slot: 0, keys })
+                    .collect();
+            }
+            let slots = node.slots.iter();
+            slots
+                .filter(|slot| self.proved[usize::from(*slot)] != Some(number))
+                .map(|slot| Group {
+                    slot,
+                    keys: shares[number].within(&std::iter::once(slot).collect()),
+                })
+                .filter(|group| group.keys.count() > 0)
+                .collect()
+        };
+        nodes.iter().enumerate().map(of_node).collect()
     }
-    let answers = control.pipeline("GETRANGE", &packed, answers)?;
-    let mut present = 0;
-    for (index, answer) in indices.zip(answers.chunks_exact(2)) {
-        match answer {
-            [Value::Int(length), Value::BulkString(start)] => {
-                let right = usize::try_from(*length) == Ok(values.value_size())
-                    && values.starts_right(index, start);
-                present += u64::from(right);
+
+    /// Keeps what was seen on a node; how many keys are there in groups that are not complete,
+    /// and in those that now are.
+    fn take_in(
+        &mut self,
+        number: usize,
+        groups: &[Group],
+        seen: Vec<Seen>,
+        finding: &mut Finding,
+    ) -> u64 {
+        let mut present = 0;
+        for (group, seen) in groups.iter().zip(seen) {
+            present += seen.present;
+            if seen.present == group.keys.count() {
+                self.proved[usize::from(group.slot)] = Some(number);
             }
-            [Value::ServerError(error), _] if !error_text(error).starts_with("WRONGTYPE") => {
-                return Err(control.refusal("GETRANGE", &error_text(error)));
+            match seen.unsettled {
+                Some(class) => {
+                    let open = group.keys.count() - seen.present;
+                    *finding.unsettled.entry(class).or_default() += open;
+                }
+                None => finding.missing.extend(seen.missing),
             }
-            _ => {}
         }
+        present
     }
-    Ok(present)
+}
+
+/// Keys to look for together: in a cluster those of one slot.
+struct Group {
+    slot: u16,
+    keys: KeySequence,
+}
+
+/// The counts of all nodes; in a cluster, nodes that are gone leave their keys unsettled.
+fn taken(
+    counts: Vec<Result<Count>>,
+    is_cluster: bool,
+    shares: &[KeySequence],
+    finding: &mut Finding,
+) -> Result<Vec<Count>> {
+    let keep = |(number, count): (usize, Result<Count>)| match count {
+        Err(error) if is_cluster && is_gone(&error) => {
+            *finding.unsettled.entry(error.to_string()).or_default() += shares[number].count();
+            Ok(Count::of_nobody())
+        }
+        count => count,
+    };
+    counts.into_iter().enumerate().map(keep).collect()
+}
+
+/// Whether an error means that a node is gone, at least for now.
+fn is_gone(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::ConnectionLost { .. } | Error::Stuck { .. } | Error::Silent { .. }
+    )
+}
+
+/// Tells how many keys were looked for while `work` goes on.
+fn tell_while<R: Send>(
+    looked: &AtomicU64,
+    planned: u64,
+    observe: &mut dyn FnMut(Event),
+    work: impl FnOnce() -> R + Send,
+) -> R {
+    std::thread::scope(|scope| {
+        let (working, is_done) = channel::<()>();
+        let worker = scope.spawn(move || {
+            let result = work();
+            drop(working);
+            result
+        });
+        while is_done.recv_timeout(TELL) == Err(RecvTimeoutError::Timeout) {
+            observe(Event::Audit(looked.load(Ordering::Relaxed), planned));
+        }
+        worker
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }

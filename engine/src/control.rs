@@ -1,82 +1,24 @@
 //! The control connection of one server, through the `redis` crate: what the server is, whether
 //! can be filled at all, FLUSHDB, INFO and DBSIZE. Never writes a key.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Connection, ConnectionLike, RedisConnectionInfo, Value, cmd};
 
+use crate::cluster::topology::Topology;
 use crate::error::{Error, Result};
 use crate::handshake::{self, ANSWER_SECONDS_MAX, error_text};
+pub use crate::info::{Info, ServerFacts};
 use crate::machine::is_local;
 use crate::reply::error_class;
-use crate::socket;
-use crate::target::Target;
+use crate::target::{Login, Target};
+use crate::{refusal, socket};
 
 /// How long a server may take to free what was flushed.
 const FLUSH_SECONDS_MAX: Duration = Duration::from_secs(600);
 /// How often it is asked whether it is done.
 const FLUSH_POLL: Duration = Duration::from_millis(20);
-
-/// What a server says of itself before a fill.
-#[derive(Clone, Debug)]
-pub struct ServerFacts {
-    /// The address that accepted the connection.
-    pub address: SocketAddr,
-    /// Name and version, such as `Redis 7.0.15`.
-    pub software: String,
-    /// Whether it runs on this machine.
-    pub is_local: bool,
-    /// Keys in the selected database.
-    pub keys: u64,
-    /// Keys in all other databases.
-    pub keys_elsewhere: u64,
-    /// Memory in use, in bytes.
-    pub used_memory: Option<u64>,
-    /// Memory in use at its start, in bytes.
-    pub used_memory_at_start: Option<u64>,
-    /// Limit of its memory, in bytes; 0 for none.
-    pub maxmemory: Option<u64>,
-    /// What it does at the limit.
-    pub maxmemory_policy: Option<String>,
-    /// Memory of its machine, in bytes.
-    pub total_system_memory: Option<u64>,
-}
-
-/// The fields of one INFO section.
-#[derive(Clone, Debug, Default)]
-pub struct Info(HashMap<String, String>);
-
-impl Info {
-    fn parse(text: &str) -> Self {
-        let fields = text.lines().filter_map(|line| line.split_once(':'));
-        Self(
-            fields
-                .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-                .collect(),
-        )
-    }
-
-    /// A field as it stands.
-    #[must_use]
-    pub fn text(&self, field: &str) -> Option<&str> {
-        self.0.get(field).map(String::as_str)
-    }
-
-    /// A numeric field.
-    #[must_use]
-    pub fn number<T: std::str::FromStr>(&self, field: &str) -> Option<T> {
-        self.text(field)?.parse().ok()
-    }
-
-    /// All fields.
-    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-}
 
 /// One control connection.
 pub struct Control {
@@ -100,6 +42,19 @@ impl Control {
         let mut control = Self::connect_to(target, address)?;
         control.facts.is_local = is_local(address);
         control.check_state()?;
+        Ok(control)
+    }
+
+    /// As [`connect`](Self::connect), to a node of a cluster that may be a replica: one that is
+    /// asked for the topology, no more.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), replicas excepted.
+    pub fn connect_seed(target: &Target) -> Result<Self> {
+        let (stream, address) = socket::connect(target)?;
+        handshake::sniff(&stream, address)?;
+        let mut control = Self::connect_to(target, address)?;
+        control.check_software()?;
         Ok(control)
     }
 
@@ -135,18 +90,7 @@ impl Control {
                 Ok(connection)
             })
             .map_err(|error| failed(&error))?;
-        let facts = ServerFacts {
-            address,
-            software: String::new(),
-            is_local: false,
-            keys: 0,
-            keys_elsewhere: 0,
-            used_memory: None,
-            used_memory_at_start: None,
-            maxmemory: None,
-            maxmemory_policy: None,
-            total_system_memory: None,
-        };
+        let facts = ServerFacts::of(address);
         let mut control = Self {
             connection,
             target: target.clone(),
@@ -157,6 +101,19 @@ impl Control {
         control.log_in()?;
         control.is_logged_in = true;
         Ok(control)
+    }
+
+    /// Does something with less patience than usual.
+    pub(crate) fn with_patience<R>(
+        &mut self,
+        patience: Duration,
+        work: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let usual = std::mem::replace(&mut self.patience, patience);
+        self.set_patience(patience);
+        let result = work(self);
+        self.set_patience(usual);
+        result
     }
 
     /// Changes how long the server may take for one answer.
@@ -170,6 +127,21 @@ impl Control {
     #[must_use]
     pub fn facts(&self) -> &ServerFacts {
         &self.facts
+    }
+
+    /// Whether it was reached as a node of a cluster.
+    pub(crate) fn is_in_cluster(&self) -> bool {
+        self.target.is_cluster
+    }
+
+    /// Who logs in there.
+    pub(crate) fn login(&self) -> &Login {
+        &self.target.login
+    }
+
+    /// The selected database.
+    pub(crate) fn db(&self) -> u32 {
+        self.target.db
     }
 
     /// The server's address.
@@ -195,12 +167,49 @@ impl Control {
                 return Ok(keys);
             };
             if memory.number("lazyfree_pending_objects").unwrap_or(0_u64) == 0 {
-                self.remember_memory(&memory);
+                self.facts.remember_memory(&memory);
                 break;
             }
             std::thread::sleep(FLUSH_POLL);
         }
         Ok(keys)
+    }
+
+    /// Who owns which slot, as this node sees it.
+    ///
+    /// # Errors
+    /// It is no node of a cluster, does not permit CLUSTER SLOTS, or is gone.
+    pub fn topology(&mut self) -> Result<Topology> {
+        let asked = self.target.bare_host().to_owned();
+        match self.ask("CLUSTER SLOTS", cmd("CLUSTER").arg("SLOTS"))? {
+            Value::ServerError(error) => {
+                let message = error_text(&error);
+                if message.contains("cluster support disabled") {
+                    self.check_mode(false)?;
+                }
+                Err(self.refusal("CLUSTER SLOTS", &message))
+            }
+            reply => Topology::of_slots_reply(&reply, &asked).map_err(|what| Error::Server {
+                address: self.facts.address,
+                what: format!("answered CLUSTER SLOTS with something else: {what}"),
+                cure: "is it a Redis or Valkey cluster?".into(),
+            }),
+        }
+    }
+
+    /// Whether this node says that its cluster takes writes; so it is where it keeps that to
+    /// itself.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn cluster_is_up(&mut self) -> Result<bool> {
+        match self.ask("CLUSTER INFO", cmd("CLUSTER").arg("INFO"))? {
+            Value::BulkString(bytes) => {
+                let info = Info::parse(&String::from_utf8_lossy(&bytes));
+                Ok(info.text("cluster_state") != Some("fail"))
+            }
+            _ => Ok(true),
+        }
     }
 
     /// Number of keys in the selected database.
@@ -269,58 +278,12 @@ impl Control {
 
     /// The error that a refused command means for a fill.
     pub(crate) fn refusal(&self, command: &'static str, message: &str) -> Error {
-        let address = self.facts.address;
-        if handshake::is_full(message) {
-            return Error::TooManyClients { address };
+        let of_cluster =
+            ["MOVED", "ASK", "CLUSTERDOWN", "CROSSSLOT"].contains(&error_class(message));
+        if of_cluster && let Err(wrong_mode) = self.check_mode(true) {
+            return wrong_mode;
         }
-        let (what, cure) = match error_class(message) {
-            "NOAUTH" => return Error::PasswordRequired { address },
-            "NOPERM" => {
-                return Error::NotPermitted {
-                    address,
-                    command,
-                    message: message.to_owned(),
-                };
-            }
-            "LOADING" => (
-                "is still loading its data".to_owned(),
-                "wait until `redis-cli ping` answers PONG, then run the same command again",
-            ),
-            "MASTERDOWN" | "READONLY" => (
-                format!("is a replica and takes no writes ({message})"),
-                "give -h and -p of its master",
-            ),
-            "BUSY" => (
-                "is busy with a script".to_owned(),
-                "wait for it, or end it with SCRIPT KILL, then run the same command again",
-            ),
-            "OOM" => (
-                "is full: its memory has reached maxmemory".to_owned(),
-                "raise maxmemory, empty it with -f, or choose an eviction policy",
-            ),
-            "MISCONF" => (
-                format!("refuses writes because its last snapshot failed ({message})"),
-                "mend its disk, or set stop-writes-on-bgsave-error no",
-            ),
-            "NOREPLICAS" => (
-                format!("refuses writes because too few replicas are connected ({message})"),
-                "connect them, or lower its min-replicas-to-write",
-            ),
-            "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => (
-                "runs in cluster mode, which takes -c, and this version does not have that yet"
-                    .to_owned(),
-                "give a standalone server with -h and -p",
-            ),
-            _ => (
-                format!("refused {command}: {message}"),
-                "see the server's log",
-            ),
-        };
-        Error::Server {
-            address,
-            what,
-            cure: cure.to_owned(),
-        }
+        refusal::error(self.facts.address, command, message)
     }
 
     fn log_in(&mut self) -> Result<()> {
@@ -348,18 +311,47 @@ impl Control {
         Ok(())
     }
 
-    /// Role, mode and size. Where INFO is not permitted the checks that need it are left out.
-    fn check_state(&mut self) -> Result<()> {
+    /// Whether the server is what the target says: a cluster's node, or none.
+    fn check_mode(&self, is_cluster_node: bool) -> Result<()> {
+        let (what, cure) = match (self.target.is_cluster, is_cluster_node) {
+            (true, false) => (
+                "is a standalone server, no node of a cluster",
+                "drop -c to fill it by itself, or give -h and -p of a node of the cluster",
+            ),
+            (false, true) => (
+                "is a node of a cluster",
+                "give -c to fill the whole cluster",
+            ),
+            _ => return Ok(()),
+        };
+        Err(Error::Server {
+            address: self.facts.address,
+            what: what.into(),
+            cure: cure.into(),
+        })
+    }
+
+    /// What it is, and whether that is what the target says.
+    fn check_software(&mut self) -> Result<()> {
         match self.info("server") {
             Ok(server) => {
-                self.facts.software = software(&server);
-                if server.text("redis_mode") == Some("cluster") {
-                    return Err(self.refusal("INFO", "MOVED"));
+                self.facts.software = server.software();
+                if let Some(mode) = server.text("redis_mode") {
+                    self.check_mode(mode == "cluster")?;
                 }
+                Ok(())
             }
-            Err(Error::NotPermitted { .. }) => self.facts.software = "Redis or Valkey".into(),
-            Err(error) => return Err(error),
+            Err(Error::NotPermitted { .. }) => {
+                self.facts.software = "Redis or Valkey".into();
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    /// Mode, role and size. Where INFO is not permitted the checks that need it are left out.
+    fn check_state(&mut self) -> Result<()> {
+        self.check_software()?;
         if let Ok(replication) = self.info("replication")
             && replication.text("role") == Some("slave")
         {
@@ -381,31 +373,12 @@ impl Control {
         }
         self.facts.keys = self.key_count()?;
         if let Ok(memory) = self.info("memory") {
-            self.remember_memory(&memory);
+            self.facts.remember_memory(&memory);
         }
         if let Ok(keyspace) = self.info("keyspace") {
-            let count = |(name, value): (&str, &str)| {
-                let database = name.strip_prefix("db")?.parse::<u32>().ok()?;
-                let keys = value
-                    .strip_prefix("keys=")?
-                    .split(',')
-                    .next()?
-                    .parse::<u64>()
-                    .ok()?;
-                (database != self.target.db).then_some(keys)
-            };
-            self.facts.keys_elsewhere = keyspace.fields().filter_map(count).sum();
+            self.facts.keys_elsewhere = keyspace.keys_beside(self.target.db);
         }
         Ok(())
-    }
-
-    fn remember_memory(&mut self, memory: &Info) {
-        let facts = &mut self.facts;
-        facts.used_memory = memory.number("used_memory");
-        facts.used_memory_at_start = memory.number("used_memory_startup");
-        facts.maxmemory = memory.number("maxmemory");
-        facts.maxmemory_policy = memory.text("maxmemory_policy").map(str::to_owned);
-        facts.total_system_memory = memory.number("total_system_memory");
     }
 
     /// Asks one thing; errors of the server are values. A connection that was lost is made again
@@ -423,14 +396,5 @@ impl Control {
             Value::ServerError(error) => Err(self.refusal(what, &error_text(&error))),
             _ => Ok(0),
         }
-    }
-}
-
-/// Name and version from INFO server.
-fn software(server: &Info) -> String {
-    match (server.text("valkey_version"), server.text("redis_version")) {
-        (Some(version), _) => format!("Valkey {version}"),
-        (None, Some(version)) => format!("Redis {version}"),
-        (None, None) => "Redis or Valkey".into(),
     }
 }

@@ -166,7 +166,7 @@ pub enum Error {
     },
     /// The user may not run a command that a fill needs.
     #[error(
-        "{address}: the user may not run {command}: {message}; a fill needs +set +exists +dbsize +info +select +strlen +getrange (with -f also +flushdb; +client and +echo make it faster): ACL SETUSER, or log in as another user with -u and -a"
+        "{address}: the user may not run {command}: {message}; a fill needs +set +exists +dbsize +info +select +strlen +getrange (with -c also +cluster, with -f +flushdb; +client and +echo make it faster): ACL SETUSER, or log in as another user with -u and -a"
     )]
     NotPermitted {
         /// The peer.
@@ -185,6 +185,30 @@ pub enum Error {
         what: String,
         /// What to change.
         cure: String,
+    },
+    /// A cluster announces masters under addresses that lead nowhere from here.
+    #[error(
+        "cannot reach {masters}, as announced by {seed}; where the cluster is reached under other addresses from here (NAT, containers), give --host-map {example}=HOST:PORT; to fill only what can be reached: --allow-partial"
+    )]
+    AnnouncedUnreachable {
+        /// Who announced them.
+        seed: SocketAddr,
+        /// Each with the cause.
+        masters: String,
+        /// One of them.
+        example: String,
+    },
+    /// A node of a cluster takes another login than the one that was asked first.
+    #[error(
+        "{node} does not take the login that {seed} takes: {message}; all nodes of the cluster must take the same -u and -a"
+    )]
+    NodeLogin {
+        /// The node.
+        node: String,
+        /// The node that the user named.
+        seed: SocketAddr,
+        /// What it said.
+        message: String,
     },
     /// A connection failed while a command was under way.
     #[error("lost the connection to {address} during {what}: {message}")]
@@ -209,6 +233,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// The cause alone, in a few words, where the message is part of a longer one.
+    pub(crate) fn in_brief(&self) -> String {
+        match self {
+            Self::UnknownHost { source, .. } => source.to_string(),
+            Self::Unreachable { tried, .. } => tried.clone(),
+            Self::Silent { what, .. } => format!("it does not answer {what}"),
+            Self::NotRedis { saw, .. } => saw.clone(),
+            Self::LoginRefused { message, .. } | Self::ConnectionLost { message, .. } => {
+                message.clone()
+            }
+            Self::PasswordRequired { .. } => "it requires a password".into(),
+            error => error.to_string(),
+        }
+    }
+
     /// The phase in which this error arises.
     #[must_use]
     pub fn phase(&self) -> Phase {
@@ -225,6 +264,8 @@ impl Error {
             | Self::TooManyClients { .. }
             | Self::NotRedis { .. }
             | Self::LoginRefused { .. }
+            | Self::NodeLogin { .. }
+            | Self::AnnouncedUnreachable { .. }
             | Self::PasswordRequired { .. }
             | Self::NotPermitted { .. } => Phase::Connect,
             Self::Server { .. } => Phase::Server,

@@ -16,7 +16,7 @@ pub enum Event {
 }
 
 /// How far a fill is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Progress {
     /// Time since the first byte.
     pub elapsed: Duration,
@@ -26,6 +26,19 @@ pub struct Progress {
     pub payload_bytes_acked: u64,
     /// Bytes of key plus value planned.
     pub payload_bytes_planned: u64,
-    /// The server's CPU of late, in percent of one core.
-    pub server_cpu_percent: Option<f64>,
+    /// Each node.
+    pub nodes: Vec<NodeProgress>,
+}
+
+/// How far one node is.
+#[derive(Clone, Debug)]
+pub struct NodeProgress {
+    /// `host:port`.
+    pub address: String,
+    /// Keys it acknowledged so far.
+    pub keys_acked: u64,
+    /// Keys it shall get, as things are.
+    pub keys_planned: u64,
+    /// Its CPU of late, in percent of one core.
+    pub cpu_percent: Option<f64>,
 }

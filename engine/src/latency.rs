@@ -15,6 +15,15 @@ pub struct Latencies {
     pub command_us: Histogram<u64>,
 }
 
+impl Latencies {
+    /// Adds those of others.
+    pub(crate) fn add(&mut self, others: &Self) {
+        // Equal bounds, so nothing can be out of range.
+        let _ = self.ack_us.add(&others.ack_us);
+        let _ = self.command_us.add(&others.command_us);
+    }
+}
+
 impl Default for Latencies {
     fn default() -> Self {
         let empty =

@@ -2,7 +2,7 @@
 //! the bytes; the audit looks whether the keys are there; the [`Report`](report::Report) says so.
 //!
 //! Control plane (may allocate, returns `Result`): [`plan`], [`machine`], [`observe`], [`target`],
-//! [`handshake`], [`control`], [`monitor`], [`audit`], [`run`], [`report`]. Data plane (no
+//! [`handshake`], [`control`], [`nodes`], [`monitor`], [`audit`], [`run`], [`report`]. Data plane (no
 //! allocation, no formatting, no locks, no clock per frame): [`frame`], [`segment`], [`lane`],
 //! [`reply`], [`driver`], [`reactor`]. Imports run one way, from `run` down to `plan`.
 
@@ -11,19 +11,26 @@
 pub mod audit;
 pub mod cluster;
 pub mod control;
+pub mod count;
+mod crew;
 pub mod driver;
 pub mod error;
 pub mod event;
 pub mod frame;
 pub mod handshake;
+pub mod info;
 pub mod lane;
 pub mod latency;
+mod look;
 pub mod machine;
 pub mod monitor;
+pub mod nodes;
 pub mod observe;
+mod passes;
 pub mod plan;
 pub mod preflight;
 pub mod reactor;
+pub mod refusal;
 pub mod reply;
 pub mod report;
 pub mod run;

@@ -1,5 +1,5 @@
-//! What the plan has to know about this machine: cores, io_uring, and whether the server runs
-//! here too. `observe.rs` finds it out.
+//! What the plan has to know about this machine: cores, io_uring, and whether servers run here
+//! too. `observe.rs` finds it out.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
@@ -12,6 +12,33 @@ pub struct Unavailable {
     pub cure: String,
 }
 
+/// Where the servers of a fill run, seen from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// All on this machine.
+    Here,
+    /// All on other machines.
+    Elsewhere,
+    /// Some here and some not.
+    Both,
+}
+
+impl Whereabouts {
+    /// Where those with these addresses run; nobody's are elsewhere.
+    #[must_use]
+    pub fn at(addresses: &[SocketAddr]) -> Self {
+        let here = addresses
+            .iter()
+            .filter(|address| is_local(**address))
+            .count();
+        match here {
+            0 => Self::Elsewhere,
+            here if here == addresses.len() => Self::Here,
+            _ => Self::Both,
+        }
+    }
+}
+
 /// Facts of this machine, observed once.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -19,8 +46,8 @@ pub struct Machine {
     pub cores: Vec<usize>,
     /// Whether io_uring can be used.
     pub io_uring: Result<(), Unavailable>,
-    /// Whether the server is on this machine.
-    pub server_is_local: bool,
+    /// Where the servers run, which share the cores where they run here.
+    pub servers: Whereabouts,
 }
 
 /// Whether `address` belongs to this machine: the route to a local address starts at that same

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::control::{Control, Info};
 use crate::error::Result;
-use crate::stop::Halt;
+use crate::refusal::is_about_topology;
 
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(250);
@@ -108,6 +108,11 @@ impl Snapshot {
 }
 
 impl Snapshot {
+    /// The process it was taken of.
+    pub(crate) fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
     /// SETs carried out or refused so far.
     pub(crate) fn sets(&self) -> u64 {
         self.set_calls + self.set_refused
@@ -220,16 +225,47 @@ impl Change {
     }
 }
 
-/// Whether errors of this class mean that the server takes no write from anybody.
-fn refuses_everybody(class: &str) -> bool {
-    matches!(class, "OOM" | "MISCONF" | "NOREPLICAS" | "READONLY")
+/// What a server does instead of taking keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It takes no write from anybody: the class.
+    RefusesAll(String),
+    /// It says that its cluster is down.
+    ClusterDown,
+    /// It says that keys belong elsewhere, or it is gone, or another process by now.
+    Unknown,
+}
+
+impl Trouble {
+    /// What the errors of late mean, the worst first.
+    fn of(errors: &BTreeMap<String, u64>, is_in_cluster: bool) -> Option<Self> {
+        let refuses_all = |class: &&String| match class.as_str() {
+            "OOM" | "MISCONF" | "NOREPLICAS" => true,
+            // In a cluster, a master that became a replica.
+            "READONLY" => !is_in_cluster,
+            _ => false,
+        };
+        if let Some(class) = errors.keys().find(refuses_all) {
+            return Some(Self::RefusesAll(class.clone()));
+        }
+        if !is_in_cluster {
+            return None;
+        }
+        if errors.contains_key("CLUSTERDOWN") {
+            return Some(Self::ClusterDown);
+        }
+        let is_about_topology = errors.keys().any(|class| is_about_topology(class));
+        is_about_topology.then_some(Self::Unknown)
+    }
 }
 
 /// What the monitor saw last.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Latest {
+#[derive(Clone, Debug, Default)]
+struct Latest {
     /// The server's CPU between the last two looks, in percent of one core.
-    pub cpu_percent: Option<f64>,
+    cpu_percent: Option<f64>,
+    /// Trouble that nobody has asked for yet.
+    trouble: Option<Trouble>,
 }
 
 /// A thread that looks at one server until it is dropped.
@@ -240,14 +276,14 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Starts watching through `control`; sets `halt` when the server takes no more writes.
+    /// Starts watching through `control`.
     #[must_use]
-    pub fn start(control: Control, before: Snapshot, halt: Halt) -> Self {
+    pub fn start(control: Control, before: Snapshot) -> Self {
         let latest = Arc::new(Mutex::new(Latest::default()));
         let over = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
             let (latest, over) = (Arc::clone(&latest), Arc::clone(&over));
-            move || watch(control, &before, &halt, &latest, &over)
+            move || watch(control, &before, &latest, &over)
         });
         Self {
             latest,
@@ -256,10 +292,16 @@ impl Monitor {
         }
     }
 
-    /// What it saw last.
+    /// The server's CPU between the last two looks, in percent of one core.
     #[must_use]
-    pub fn latest(&self) -> Latest {
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn cpu_percent(&self) -> Option<f64> {
+        lock(&self.latest).cpu_percent
+    }
+
+    /// Trouble since the last call.
+    #[must_use]
+    pub fn take_trouble(&self) -> Option<Trouble> {
+        lock(&self.latest).trouble.take()
     }
 }
 
@@ -271,19 +313,20 @@ impl Drop for Monitor {
     }
 }
 
-fn watch(
-    mut control: Control,
-    before: &Snapshot,
-    halt: &Halt,
-    latest: &Mutex<Latest>,
-    over: &AtomicBool,
-) {
+fn lock(latest: &Mutex<Latest>) -> MutexGuard<'_, Latest> {
+    latest.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn watch(mut control: Control, before: &Snapshot, latest: &Mutex<Latest>, over: &AtomicBool) {
     let mut last = before.clone();
     while !over.load(Ordering::Relaxed) {
         std::thread::park_timeout(POLL);
         let Ok(now) = Snapshot::take(&mut control) else {
             // Gone, or too busy to answer: "unknown", not "clean". The lanes notice by themselves.
-            *latest.lock().unwrap_or_else(PoisonError::into_inner) = Latest::default();
+            *lock(latest) = Latest {
+                cpu_percent: None,
+                trouble: Some(Trouble::Unknown),
+            };
             match control.reconnect() {
                 Ok(fresh) => control = fresh,
                 Err(_) => std::thread::park_timeout(POLL),
@@ -291,14 +334,16 @@ fn watch(
             continue;
         };
         let of_late = Change::between(&last, &now);
-        *latest.lock().unwrap_or_else(PoisonError::into_inner) = Latest {
-            cpu_percent: of_late.is_same_process.then_some(of_late.cpu_percent),
+        let trouble = match of_late.is_same_process {
+            true if of_late.sets_refused == 0 => None,
+            true => Trouble::of(&of_late.errors, control.is_in_cluster()),
+            false => Some(Trouble::Unknown),
         };
-        if of_late.is_same_process
-            && of_late.sets_refused > 0
-            && let Some(class) = of_late.errors.keys().find(|class| refuses_everybody(class))
         {
-            let _ = halt.set(class.clone());
+            let mut latest = lock(latest);
+            latest.cpu_percent = of_late.is_same_process.then_some(of_late.cpu_percent);
+            // What nobody has asked for yet stays, unless there is news.
+            latest.trouble = trouble.or(latest.trouble.take());
         }
         last = now;
     }

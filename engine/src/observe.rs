@@ -1,13 +1,13 @@
-//! Looks at this machine: which cores may be used, whether io_uring works, where the server is.
+//! Looks at this machine: which cores may be used, whether io_uring works, where the servers are.
 
 use std::net::SocketAddr;
 
 use crate::driver;
-use crate::machine::{Machine, Unavailable, is_local};
+use crate::machine::{Machine, Unavailable, Whereabouts};
 
-/// Looks at the machine, with a server that has these addresses.
+/// Looks at the machine, with servers that have these addresses.
 #[must_use]
-pub fn machine(server: &[SocketAddr]) -> Machine {
+pub fn machine(servers: &[SocketAddr]) -> Machine {
     let mut cores: Vec<usize> = core_affinity::get_core_ids()
         .unwrap_or_default()
         .iter()
@@ -20,7 +20,7 @@ pub fn machine(server: &[SocketAddr]) -> Machine {
     Machine {
         cores,
         io_uring: io_uring_availability(),
-        server_is_local: !server.is_empty() && server.iter().all(|address| is_local(*address)),
+        servers: Whereabouts::at(servers),
     }
 }
 

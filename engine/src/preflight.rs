@@ -7,6 +7,7 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::handshake::error_text;
 use crate::plan::Plan;
+use crate::plan::sequence::KeySequence;
 use crate::reply::error_class;
 
 /// From this payload on, in bytes, a snapshot in the middle of a fill is worth a warning.
@@ -23,25 +24,63 @@ pub struct Preflight {
     pub warnings: Vec<String>,
 }
 
+/// The keys of a plan that one server shall get.
+#[derive(Clone, Copy, Debug)]
+pub struct Share<'a> {
+    /// The whole plan.
+    pub plan: &'a Plan,
+    /// Its keys for this server.
+    pub keys: &'a KeySequence,
+}
+
+impl Preflight {
+    /// The same, with the node named in each sentence.
+    pub(crate) fn of_node(self, node: &str) -> Self {
+        let named = |sentence: String| format!("{node}: {sentence}");
+        Self {
+            already_present: self.already_present,
+            does_not_fit: self.does_not_fit.map(named),
+            warnings: self.warnings.into_iter().map(named).collect(),
+        }
+    }
+
+    /// What was found on several nodes, as one.
+    pub(crate) fn of_all(found: Vec<Self>) -> Self {
+        let mut all = Self {
+            already_present: !found.is_empty(),
+            ..Self::default()
+        };
+        for one in found {
+            all.already_present &= one.already_present;
+            all.does_not_fit = all.does_not_fit.or(one.does_not_fit);
+            all.warnings.extend(one.warnings);
+        }
+        all
+    }
+}
+
 impl Control {
-    /// Every check that changes nothing: SET and FLUSHDB allowed, memory enough.
+    /// Every check that changes nothing: SET and FLUSHDB allowed, memory enough for those keys of
+    /// the plan that this server shall get.
     ///
     /// # Errors
     /// A command that the fill needs is not permitted, or the server refuses every write.
-    pub fn preflight(&mut self, plan: Option<&Plan>, flush: bool) -> Result<Preflight> {
+    pub fn preflight(&mut self, share: Option<Share<'_>>, flush: bool) -> Result<Preflight> {
         let mut preflight = Preflight::default();
         if flush {
             // An unknown option is refused after the permission, before anything happens.
             let answer = self.ask("FLUSHDB", cmd("FLUSHDB").arg("CHECK-PERMISSION-ONLY"))?;
             self.check_probe("FLUSHDB", &answer, flush, &mut preflight)?;
         }
-        let Some(plan) = plan else {
+        let Some(share) = share else {
             return Ok(preflight);
         };
-        if plan.keys() == 0 {
+        if share.keys.count() == 0 {
+            preflight.already_present = !flush;
             return Ok(preflight);
         }
-        let ends = [plan.sequence().at(0), plan.sequence().at(plan.keys() - 1)];
+        let plan = share.plan;
+        let ends = [share.keys.at(0), share.keys.at(share.keys.count() - 1)];
         let keys = ends.map(|index| {
             let mut key = vec![0; plan.keyspace().key_size()];
             plan.keyspace().render(index, &mut key);
@@ -56,7 +95,10 @@ impl Control {
         }
         let mut existing = 0;
         for key in &keys {
-            existing += self.number("EXISTS", cmd("EXISTS").arg(key))?;
+            // A slot that is just moving is waited for by the fill.
+            if let Value::Int(found) = self.permitted("EXISTS", cmd("EXISTS").arg(key))? {
+                existing += found;
+            }
         }
         preflight.already_present = existing == 2 && !flush;
         let replaced = if self.facts().keys > 0 && !flush {
@@ -69,8 +111,8 @@ impl Control {
         } else {
             0
         };
-        self.check_memory(plan, flush, replaced, &mut preflight);
-        self.check_snapshots(plan, &mut preflight);
+        self.check_memory(share, flush, replaced, &mut preflight);
+        self.check_snapshots(share, &mut preflight);
         Ok(preflight)
     }
 
@@ -88,6 +130,8 @@ impl Control {
         let message = error_text(error);
         match error_class(&message) {
             "ERR" => Ok(()),
+            // The fill waits for slots that are just moving.
+            "MOVED" | "ASK" | "TRYAGAIN" if self.is_in_cluster() => Ok(()),
             // A flush makes room; without one the memory check below says more.
             "OOM" if flush => Ok(()),
             "OOM" => {
@@ -124,7 +168,14 @@ impl Control {
 
     /// Compares what the plan adds with what the server has room for, planned keys already having
     /// values of `replaced` bytes.
-    fn check_memory(&self, plan: &Plan, flush: bool, replaced: u64, preflight: &mut Preflight) {
+    fn check_memory(
+        &self,
+        share: Share<'_>,
+        flush: bool,
+        replaced: u64,
+        preflight: &mut Preflight,
+    ) {
+        let (plan, keys) = (share.plan, share.keys.count());
         let facts = self.facts();
         let (Some(used), Some(maxmemory)) = (facts.used_memory, facts.maxmemory) else {
             return;
@@ -140,10 +191,10 @@ impl Control {
         };
         let (bytes, footprint) = if replaced > 0 {
             let growth = (plan.values().value_size() as u64).saturating_sub(replaced);
-            let bytes = plan.keys().saturating_mul(growth);
+            let bytes = keys.saturating_mul(growth);
             (bytes, bytes)
         } else {
-            (plan.payload_bytes(), plan.footprint_bytes())
+            (plan.payload_bytes_of(keys), plan.footprint_bytes_of(keys))
         };
         let evicts = facts
             .maxmemory_policy
@@ -172,8 +223,8 @@ impl Control {
     }
 
     /// Warns of snapshots, which fork the server in the middle of a large fill.
-    fn check_snapshots(&mut self, plan: &Plan, preflight: &mut Preflight) {
-        if plan.payload_bytes() < SNAPSHOT_MATTERS_BYTES {
+    fn check_snapshots(&mut self, share: Share<'_>, preflight: &mut Preflight) {
+        if share.plan.payload_bytes_of(share.keys.count()) < SNAPSHOT_MATTERS_BYTES {
             return;
         }
         // CONFIG may well be forbidden; then there is nothing to warn of.

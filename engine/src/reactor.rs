@@ -1,17 +1,17 @@
 //! One reactor: a thread pinned to a core, a driver, and the lanes it drives.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use core_affinity::CoreId;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
 use crate::driver;
-use crate::driver::contract::{LaneEnd, Outcome, Shared};
+use crate::driver::contract::{LaneEnd, NodeLane, Outcome, Shared};
 use crate::driver::desk::Desk;
 use crate::error::{Error, Result};
-use crate::lane::{Lane, Replies};
+use crate::lane::Replies;
 use crate::latency::Latencies;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
@@ -19,10 +19,16 @@ use crate::plan::sequence::KeySequence;
 /// What became of one lane.
 #[derive(Clone, Debug)]
 pub struct LaneResult {
+    /// Number of the node that it filled.
+    pub node: usize,
     /// The part of its sequence that was handed to the kernel.
     pub sent: KeySequence,
+    /// The rest of its sequence.
+    pub unsent: KeySequence,
     /// Keys acknowledged.
     pub acked: u64,
+    /// Keys sent more than once.
+    pub resent: u64,
     /// How its last connection acknowledged.
     pub replies: Replies,
     /// Keys refused, by class, where replies say so.
@@ -40,8 +46,8 @@ pub struct ReactorResult {
     pub outcome: Outcome,
     /// Latencies of all its lanes.
     pub latencies: Latencies,
-    /// Keys sent more than once.
-    pub resent: u64,
+    /// When anything of each node last moved.
+    pub moved_at: Vec<Instant>,
     /// CPU time of its thread.
     pub cpu: Duration,
 }
@@ -53,7 +59,7 @@ pub struct ReactorResult {
 pub fn run(
     plan: &Arc<Plan>,
     core: Option<usize>,
-    lanes: Vec<Lane>,
+    lanes: Vec<NodeLane>,
     shared: Shared,
 ) -> Result<ReactorResult> {
     let mut pinning_notice = None;
@@ -77,8 +83,11 @@ pub fn run(
         .map(|number| {
             let lane = desk.lane(number);
             LaneResult {
+                node: desk.node(number),
+                unsent: lane.sequence().tail(lane.frames_seen_max()),
                 sent: lane.sequence().head(lane.frames_seen_max()),
                 acked: lane.frames_acked(),
+                resent: desk.resent(number),
                 replies: lane.replies(),
                 refused: lane.refused().clone(),
                 end: desk.end(number).cloned().unwrap_or(LaneEnd::Stopped),
@@ -89,7 +98,7 @@ pub fn run(
         lanes,
         outcome,
         latencies: desk.latencies().clone(),
-        resent: desk.resent(),
+        moved_at: desk.moved_at().to_vec(),
         cpu: cpu_time(UsageWho::RUSAGE_THREAD)
             .map_or(Duration::ZERO, |(user, system)| user + system),
     })

@@ -36,12 +36,16 @@ pub struct Report {
     pub client: ClientCosts,
     /// Every node that was filled.
     pub nodes: Vec<NodeReport>,
+    /// The node that took longest; `null` where there is one alone.
+    pub slowest_node: Option<String>,
     /// Refused commands by class, over all nodes.
     pub refused: BTreeMap<String, u64>,
     /// Connections that were lost and made again.
     pub reconnects: u64,
     /// Passes over missing keys after the first one.
     pub rounds: u64,
+    /// How often slots were seen to have got other owners meanwhile.
+    pub topology_changes: u64,
     /// What limited the speed.
     pub bottleneck: Bottleneck,
     /// Whether every planned key was seen on the server.
@@ -51,6 +55,9 @@ pub struct Report {
     /// The signal that ended the fill early.
     #[serde(skip)]
     pub interrupted_by: Option<i32>,
+    /// Incomplete, but all that was asked for (`--allow-partial`).
+    #[serde(skip)]
+    pub is_as_asked: bool,
 }
 
 /// What was planned, in the words of the flags.
@@ -208,6 +215,10 @@ pub struct NodeReport {
     pub used_memory_after: Option<u64>,
     /// Commands it refused, by class.
     pub refused: BTreeMap<String, u64>,
+    /// Time during which it had something to take.
+    pub seconds: f64,
+    /// Keys that it acknowledged, per second of that time.
+    pub keys_per_second: f64,
 }
 
 /// What limited the speed of a fill.

@@ -1,158 +1,420 @@
-//! `fill(plan) -> Report`: starts reactors, watches them, joins them, audits.
+//! `fill(plan) -> Report`: pass after pass until everything is sent, then look, and send again
+//! what is missing, until nothing is.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, setrlimit};
 
-use crate::audit::{Before, Finding, Sent, audit};
-use crate::control::Control;
-use crate::driver::contract::{LaneEnd, Shared, Tally};
-use crate::error::{Error, Result};
-pub use crate::event::{Event, Progress};
+use crate::audit::{Audit, Finding, Task};
+use crate::count::Before;
+use crate::crew::{Crew, Order};
+use crate::error::Result;
+pub use crate::event::{Event, NodeProgress, Progress};
 use crate::handshake::Greeting;
-use crate::lane::{Lane, Replies};
-use crate::monitor::{Monitor, Snapshot};
+use crate::lane::Replies;
+use crate::monitor::{Monitor, Trouble};
+use crate::nodes::Nodes;
+use crate::passes::{Pass, Passes};
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
-use crate::reactor::{self, ReactorResult, cpu_time};
+use crate::reactor::cpu_time;
 use crate::report::Report;
-use crate::stop::Halt;
 pub use crate::stop::Stop;
+use crate::stop::{Halt, HaltCause};
 use crate::summary;
 use crate::target::Target;
 
-/// Time between two reports of progress.
-const TELL: Duration = Duration::from_millis(100);
-/// How long an interrupted fill waits for one answer of the server.
+/// How long an interrupted fill waits for one answer of a server.
 const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(1);
-/// Files that are open beside the connections: rings, control connections, standard streams.
+/// Files that are open beside the connections: rings, standard streams.
 const FILES_BESIDE_CONNECTIONS: u64 = 64;
+/// Control connections per node: one asks, one watches.
+const CONTROLS_PER_NODE: u64 = 2;
+/// A pass lasts so long before a change of owners ends it, so that a resharding of many slots does
+/// not cost a new start for each of them.
+const PASS_MIN: Duration = Duration::from_secs(1);
+/// Time between two looks at the topology while something is wrong.
+const TOPOLOGY_POLL: Duration = Duration::from_millis(250);
+/// Pause before keys that could not be looked for are looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Fills the server behind `control` and looks whether everything arrived.
+/// Fills `nodes` and looks whether everything arrived.
 ///
 /// # Errors
-/// The server is gone before the start, or the driver cannot be set up. Refusals, losses and
+/// A server is gone before the start, or the driver cannot be set up. Refusals, losses and
 /// interruptions are no errors: the report tells of them.
 pub fn fill(
     plan: &Plan,
     target: &Target,
-    control: &mut Control,
+    nodes: &mut Nodes,
     stop: &Stop,
     observe: &mut dyn FnMut(Event),
 ) -> Result<Report> {
-    let before = Before {
-        keys: control.key_count()?,
-        snapshot: Snapshot::take(control).ok(),
-    };
     raise_open_files(plan, observe);
-    let halt = Halt::default();
-    let monitor = watch_server(control, &before, &halt, observe);
-    let greeting = Greeting {
-        address: control.address(),
-        login: target.login.clone(),
-        db: target.db,
-        replies: plan.replies,
+    let before = nodes.ask_each(|_, node| Before::take(&mut node.control));
+    let before: Vec<Option<Before>> = before
+        .into_iter()
+        .map(|before| before.map(Some))
+        .collect::<Result<_>>()?;
+    let mut fill = Fill {
+        planned: nodes.covered(plan.sequence()),
+        plan: Arc::new(plan.clone()),
+        monitors: Vec::new(),
+        nodes,
+        stop,
+        observe,
+        before,
+        passes: Passes::default(),
+        halt: None,
+        changes: 0,
+        gave_up: None,
     };
-    let cpu_before = cpu_time(UsageWho::RUSAGE_SELF).unwrap_or_default();
-    let started_at = Instant::now();
-    let crew = Crew::start(plan, stop, &halt, &greeting);
-    crew.watch(plan, started_at, monitor.as_ref(), observe);
-    let seconds = started_at.elapsed();
-    let cpu_after = cpu_time(UsageWho::RUSAGE_SELF).unwrap_or_default();
-    let reconnects = crew.reconnects();
-    let reactors = crew.join()?;
-    drop(monitor);
-    tell_outcomes(plan, &reactors, observe);
-    let sent = sent(&reactors, stop.signal().is_some());
+    fill.watch_nodes();
+    fill.send_all()?;
+    fill.monitors.iter_mut().for_each(|monitor| {
+        monitor.take();
+    });
     let audit_at = Instant::now();
-    if sent.interrupted {
-        control.set_patience(INTERRUPTED_PATIENCE);
-    }
-    let (finding, audit_error) = match audit(control, plan, &before, &sent, stop, observe) {
+    let sending = fill.passes.elapsed;
+    let (finding, audit_error) = match fill.converge() {
         Ok(finding) => (finding, None),
         Err(error) => (Finding::default(), Some(error.to_string())),
     };
+    let mending = fill.passes.elapsed - sending;
+    let Fill {
+        planned,
+        before,
+        passes,
+        halt,
+        changes,
+        gave_up,
+        ..
+    } = fill;
     Ok(summary::report(&summary::Facts {
         plan,
+        planned: planned.count(),
         target,
-        server: control.facts(),
+        nodes,
         before: &before,
         finding: &finding,
         audit_error: audit_error.as_deref(),
-        reactors: &reactors,
-        fill: seconds,
-        audit: audit_at.elapsed(),
-        cpu: (cpu_after.0 - cpu_before.0, cpu_after.1 - cpu_before.1),
-        reconnects,
-        halt: halt.get().map(String::as_str),
+        passes: &passes,
+        audit: audit_at.elapsed().saturating_sub(mending),
+        halt: halt.as_deref(),
+        changes,
+        gave_up,
         signal: stop.signal(),
     }))
 }
 
-/// Starts the monitor, where the server lets itself be watched.
-fn watch_server(
-    control: &Control,
-    before: &Before,
-    halt: &Halt,
-    observe: &mut dyn FnMut(Event),
-) -> Option<Monitor> {
-    let why = match (&before.snapshot, control.reconnect()) {
-        (Some(snapshot), Ok(second)) => {
-            return Some(Monitor::start(second, snapshot.clone(), Halt::clone(halt)));
+/// A fill under way.
+struct Fill<'a> {
+    plan: Arc<Plan>,
+    /// The planned keys for which there is a node.
+    planned: KeySequence,
+    nodes: &'a mut Nodes,
+    /// By node; `None` where it does not let itself be watched, or joined later.
+    monitors: Vec<Option<Monitor>>,
+    stop: &'a Stop,
+    observe: &'a mut dyn FnMut(Event),
+    /// By node; `None` where it joined later.
+    before: Vec<Option<Before>>,
+    passes: Passes,
+    /// Why sending on is pointless, once it is.
+    halt: Option<String>,
+    /// How often owners of slots have changed.
+    changes: u64,
+    /// Nothing has moved for `--stall-timeout`.
+    gave_up: Option<Duration>,
+}
+
+impl Fill<'_> {
+    /// Starts a monitor for every node that lets itself be watched.
+    fn watch_nodes(&mut self) {
+        for (number, node) in self.nodes.iter().enumerate() {
+            let snapshot = self.before[number]
+                .as_ref()
+                .and_then(|before| before.snapshot.clone());
+            let why = match (snapshot, node.control.reconnect()) {
+                (Some(snapshot), Ok(second)) => {
+                    self.monitors.push(Some(Monitor::start(second, snapshot)));
+                    continue;
+                }
+                (None, _) => "INFO is not permitted".to_owned(),
+                (_, Err(error)) => error.to_string(),
+            };
+            self.monitors.push(None);
+            (self.observe)(Event::Warning(format!(
+                "{} is not watched during the fill: {why}",
+                if self.nodes.is_cluster() {
+                    node.endpoint.to_string()
+                } else {
+                    "the server".into()
+                }
+            )));
         }
-        (None, _) => "INFO is not permitted".to_owned(),
-        (_, Err(error)) => error.to_string(),
-    };
-    observe(Event::Warning(format!(
-        "the server is not watched during the fill: {why}"
-    )));
-    None
-}
-
-/// Tells what the drivers had to do otherwise than planned, each thing once.
-fn tell_outcomes(plan: &Plan, reactors: &[ReactorResult], observe: &mut dyn FnMut(Event)) {
-    let notices: BTreeSet<_> = reactors
-        .iter()
-        .flat_map(|reactor| &reactor.outcome.notices)
-        .collect();
-    for notice in notices {
-        observe(Event::Notice(notice.clone()));
     }
-    let mut lanes = reactors.iter().flat_map(|reactor| &reactor.lanes);
-    if plan.replies == Replies::Fenced && lanes.any(|lane| lane.replies == Replies::Each) {
-        observe(Event::Notice(
-            "CLIENT REPLY is refused here: each reply was read".into(),
-        ));
-    }
-}
 
-fn sent(reactors: &[ReactorResult], interrupted: bool) -> Sent {
-    let heads: Vec<_> = reactors
-        .iter()
-        .flat_map(|reactor| reactor.lanes.iter().map(|lane| lane.sent.clone()))
-        .collect();
-    let resent: u64 = reactors.iter().map(|reactor| reactor.resent).sum();
-    let commands = heads.iter().map(KeySequence::count).sum::<u64>() + resent;
-    Sent {
-        heads,
-        commands,
-        resent,
-        interrupted,
-        is_all_acknowledged: reactors
+    /// Sends every planned key once: what one pass does not get round to, because owners have
+    /// changed, is left to the next one.
+    fn send_all(&mut self) -> Result<()> {
+        let mut keys = self.planned.clone();
+        let mut moved_at = Instant::now();
+        loop {
+            let sent_before = self.passes.sent;
+            let cause = self.pass(&keys, false)?;
+            if self.passes.sent > sent_before {
+                moved_at = Instant::now();
+            }
+            keys = KeySequence::join(self.passes.unsent.drain(..));
+            let is_pointless = matches!(cause, Some(HaltCause::Pointless(_)));
+            if keys.count() == 0 || is_pointless || self.stop.signal().is_some() {
+                break;
+            }
+            if !self.nodes.is_cluster() {
+                break;
+            }
+            // Lanes that gave up have waited long enough, unless there is somebody else to ask.
+            let has_changed = self.refresh();
+            if self.passes.failure.is_some() && cause.is_none() && !has_changed {
+                break;
+            }
+            if moved_at.elapsed() > self.plan.stall_timeout || !self.wait_until_up() {
+                self.gave_up = Some(self.plan.stall_timeout);
+                break;
+            }
+        }
+        self.passes.unsent = KeySequence::join([keys]).runs();
+        self.passes.unsent.retain(|keys| keys.count() > 0);
+        self.tell_outcome();
+        Ok(())
+    }
+
+    /// One pass over `keys`, each at its present owner. Why it ended early, if it did.
+    fn pass(&mut self, keys: &KeySequence, is_mending: bool) -> Result<Option<HaltCause>> {
+        let halt = Halt::default();
+        let orders: Vec<Order> = self
+            .nodes
+            .shares(keys)
+            .into_iter()
+            .zip(self.nodes.iter())
+            .enumerate()
+            .map(|(number, (keys, node))| Order {
+                node: number,
+                keys,
+                greeting: Arc::new(Greeting {
+                    address: node.control.address(),
+                    login: node.control.login().clone(),
+                    db: node.control.db(),
+                    replies: self.plan.replies,
+                }),
+            })
+            .collect();
+        let cpu_before = cpu_time(UsageWho::RUSAGE_SELF).unwrap_or_default();
+        let started_at = Instant::now();
+        let crew = Crew::start(&self.plan, &orders, is_mending, self.stop, &halt);
+        let mut looked_at = started_at;
+        let mut is_suspicious = false;
+        crew.watch(|crew| {
+            if !is_mending {
+                self.tell_progress(crew, &orders);
+            }
+            self.look_for_trouble(crew, &halt, &mut is_suspicious, &mut looked_at);
+        });
+        let elapsed = started_at.elapsed();
+        let cpu_after = cpu_time(UsageWho::RUSAGE_SELF).unwrap_or_default();
+        let reconnects = crew.reconnects();
+        let reactors = crew.join()?;
+        let pass = Pass {
+            reactors,
+            started_at,
+            elapsed,
+            cpu: (cpu_after.0 - cpu_before.0, cpu_after.1 - cpu_before.1),
+            reconnects,
+            is_mending,
+        };
+        self.passes.take_in(pass, self.nodes.iter().len());
+        let cause = halt.get().cloned();
+        if let Some(HaltCause::Pointless(class)) = &cause {
+            self.halt = Some(class.clone());
+        }
+        Ok(cause)
+    }
+
+    /// Ends a pass that cannot go on as it is: a server takes no more writes, the cluster is
+    /// down, or slots have other owners by now.
+    fn look_for_trouble(
+        &mut self,
+        crew: &Crew,
+        halt: &Halt,
+        is_suspicious: &mut bool,
+        looked_at: &mut Instant,
+    ) {
+        let monitors = self.monitors.iter().flatten();
+        for trouble in monitors.filter_map(Monitor::take_trouble) {
+            match trouble {
+                Trouble::RefusesAll(class) => {
+                    let _ = halt.set(HaltCause::Pointless(class));
+                }
+                Trouble::ClusterDown if !self.nodes.may_be_partial() => {
+                    let _ = halt.set(HaltCause::ClusterChanged);
+                }
+                Trouble::ClusterDown | Trouble::Unknown => *is_suspicious = true,
+            }
+        }
+        *is_suspicious |= crew.is_disconnected();
+        let is_due = looked_at.elapsed() >= TOPOLOGY_POLL && crew.elapsed() >= PASS_MIN;
+        if !self.nodes.is_cluster() || !*is_suspicious || !is_due || halt.get().is_some() {
+            return;
+        }
+        *looked_at = Instant::now();
+        *is_suspicious = false;
+        if self.refresh() {
+            let _ = halt.set(HaltCause::ClusterChanged);
+        }
+    }
+
+    /// Reads the topology again. Whether owners have changed.
+    fn refresh(&mut self) -> bool {
+        let has_changed = self.nodes.refresh();
+        self.note_owners(has_changed);
+        has_changed
+    }
+
+    /// Waits until the cluster takes writes; `false` where it does not in time.
+    fn wait_until_up(&mut self) -> bool {
+        let deadline = Instant::now() + self.plan.stall_timeout;
+        loop {
+            let is_up = self.nodes.is_up();
+            self.refresh();
+            if is_up || self.stop.signal().is_some() {
+                return true;
+            }
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Takes note of new owners, which nothing is known of from before the fill.
+    fn note_owners(&mut self, has_changed: bool) {
+        self.changes += u64::from(has_changed);
+        let nodes = self.nodes.iter().len();
+        self.before.resize_with(nodes, || None);
+        self.monitors.resize_with(nodes, || None);
+        self.passes.nodes.resize_with(nodes, Default::default);
+    }
+
+    /// Looks for the planned keys and, in a cluster, sends again what is missing, until nothing
+    /// is, or nothing changes for `--stall-timeout`.
+    fn converge(&mut self) -> Result<Finding> {
+        let mut audit = Audit::default();
+        let (mut open_min, mut moved_at) = (u64::MAX, Instant::now());
+        if self.stop.signal().is_some() {
+            self.nodes.set_patience(INTERRUPTED_PATIENCE);
+        }
+        loop {
+            let sent: Vec<_> = self
+                .passes
+                .nodes
+                .iter()
+                .map(|node| node.sent.clone())
+                .collect();
+            let task = Task {
+                plan: &self.plan,
+                planned: &self.planned,
+                before: &self.before,
+                sent: &sent,
+                is_disturbed: self.changes > 0,
+                stop: self.stop,
+            };
+            let finding = audit.round(self.nodes, &task, self.observe)?;
+            let can_mend = self.nodes.is_cluster()
+                && self.halt.is_none()
+                && self.gave_up.is_none()
+                && self.passes.unsent.is_empty()
+                && !matches!(
+                    self.passes.failure,
+                    Some(crate::driver::contract::LaneEnd::Refused(_))
+                )
+                && !finding.removed_by_server()
+                && self.stop.signal().is_none();
+            if !can_mend {
+                return Ok(finding);
+            }
+            let open = finding.open();
+            if open == 0 && self.nodes.is_settled() {
+                return Ok(finding);
+            }
+            if open < open_min {
+                (open_min, moved_at) = (open, Instant::now());
+            } else if moved_at.elapsed() > self.plan.stall_timeout {
+                self.gave_up = Some(self.plan.stall_timeout);
+                return Ok(finding);
+            }
+            self.refresh();
+            self.wait_until_up();
+            if finding.missing.is_empty() {
+                std::thread::sleep(LOOK_AGAIN);
+                continue;
+            }
+            (self.observe)(Event::Notice(format!(
+                "{} planned keys are not there (yet): sending them again",
+                finding.missing.iter().map(KeySequence::count).sum::<u64>()
+            )));
+            let missing = KeySequence::join(finding.missing);
+            self.pass(&missing, true)?;
+        }
+    }
+
+    fn tell_progress(&mut self, crew: &Crew, orders: &[Order]) {
+        let nodes = self.nodes.iter().len();
+        let now = crew.keys_acked(nodes);
+        let earlier = self.passes.nodes.iter().map(|node| node.acked);
+        let earlier: Vec<u64> = earlier.chain(std::iter::repeat(0)).take(nodes).collect();
+        let planned = |number: usize| orders.get(number).map_or(0, |order| order.keys.count());
+        let nodes: Vec<NodeProgress> = self
+            .nodes
             .iter()
-            .flat_map(|reactor| &reactor.lanes)
-            .all(|lane| lane.end == LaneEnd::Done),
+            .enumerate()
+            .map(|(number, node)| NodeProgress {
+                address: node.endpoint.to_string(),
+                keys_acked: earlier[number] + now[number],
+                keys_planned: earlier[number] + planned(number),
+                cpu_percent: self.monitors[number]
+                    .as_ref()
+                    .and_then(Monitor::cpu_percent),
+            })
+            .collect();
+        let keys_acked = nodes.iter().map(|node| node.keys_acked).sum();
+        (self.observe)(Event::Progress(Progress {
+            elapsed: self.passes.elapsed + crew.elapsed(),
+            keys_acked,
+            payload_bytes_acked: self.plan.payload_bytes_of(keys_acked),
+            payload_bytes_planned: self.plan.payload_bytes_of(self.planned.count()),
+            nodes,
+        }));
+    }
+
+    /// Tells what the drivers had to do otherwise than planned, each thing once.
+    fn tell_outcome(&mut self) {
+        for notice in &self.passes.notices {
+            (self.observe)(Event::Notice(notice.clone()));
+        }
+        if self.plan.replies == Replies::Fenced && self.passes.replies == Some(Replies::Each) {
+            (self.observe)(Event::Notice(
+                "CLIENT REPLY is refused here: each reply was read".into(),
+            ));
+        }
     }
 }
 
 /// Raises the limit of open files as far as the plan needs and the system allows.
 fn raise_open_files(plan: &Plan, observe: &mut dyn FnMut(Event)) {
-    let needed = plan.connections as u64 + FILES_BESIDE_CONNECTIONS;
+    let needed =
+        plan.lanes() as u64 + CONTROLS_PER_NODE * plan.nodes as u64 + FILES_BESIDE_CONNECTIONS;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return;
     };
@@ -162,108 +424,5 @@ fn raise_open_files(plan: &Plan, observe: &mut dyn FnMut(Event)) {
         observe(Event::Warning(format!(
             "only {hard} files may be open (`ulimit -Hn`), {needed} are needed: some connections will fail; use fewer (-n)"
         )));
-    }
-}
-
-/// The reactors at work.
-struct Crew {
-    threads: Vec<JoinHandle<Result<ReactorResult>>>,
-    tallies: Vec<Arc<Tally>>,
-    ended: Receiver<()>,
-}
-
-impl Crew {
-    /// Deals the lanes out and starts a thread per reactor.
-    fn start(plan: &Plan, stop: &Stop, halt: &Halt, greeting: &Greeting) -> Self {
-        let plan = Arc::new(plan.clone());
-        let reactors = plan.reactor_cores.len();
-        let mut lanes_of_reactor: Vec<Vec<Lane>> = (0..reactors).map(|_| Vec::new()).collect();
-        for (number, sequence) in plan.lane_sequences().into_iter().enumerate() {
-            lanes_of_reactor[number % reactors].push(Lane::new(plan.lane_shape(), sequence));
-        }
-        let (ending, ended) = channel();
-        let mut tallies = Vec::new();
-        let mut threads = Vec::new();
-        for (lanes, core) in lanes_of_reactor.into_iter().zip(plan.reactor_cores.clone()) {
-            let tally = Arc::new(Tally::default());
-            let shared = Shared {
-                stop: stop.clone(),
-                halt: Arc::clone(halt),
-                tally: Arc::clone(&tally),
-                greeting: greeting.clone(),
-            };
-            tallies.push(tally);
-            let (plan, ending, halt) = (Arc::clone(&plan), ending.clone(), Arc::clone(halt));
-            threads.push(std::thread::spawn(move || {
-                let result = reactor::run(&plan, core, lanes, shared);
-                if let Err(error) = &result {
-                    // The first reason stands.
-                    let _ = halt.set(error.to_string());
-                }
-                // The watching thread waits for this; it cannot be gone.
-                let _ = ending.send(());
-                result
-            }));
-        }
-        Self {
-            threads,
-            tallies,
-            ended,
-        }
-    }
-
-    /// Tells how far the fill is until every reactor has ended.
-    fn watch(
-        &self,
-        plan: &Plan,
-        started_at: Instant,
-        monitor: Option<&Monitor>,
-        observe: &mut dyn FnMut(Event),
-    ) {
-        let mut running = self.threads.len();
-        let bytes_per_key = (plan.keyspace().key_size() + plan.values().value_size()) as u64;
-        while running > 0 {
-            match self.ended.recv_timeout(TELL) {
-                Ok(()) => running -= 1,
-                Err(RecvTimeoutError::Timeout) => {}
-                // A reactor panicked; joining it says so.
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            let keys_acked = self
-                .tallies
-                .iter()
-                .map(|tally| tally.keys_acked.load(Ordering::Relaxed))
-                .sum();
-            let latest = monitor.map(Monitor::latest).unwrap_or_default();
-            observe(Event::Progress(Progress {
-                elapsed: started_at.elapsed(),
-                keys_acked,
-                payload_bytes_acked: keys_acked * bytes_per_key,
-                payload_bytes_planned: plan.payload_bytes(),
-                server_cpu_percent: latest.cpu_percent,
-            }));
-        }
-    }
-
-    fn reconnects(&self) -> u64 {
-        self.tallies
-            .iter()
-            .map(|tally| tally.reconnects.load(Ordering::Relaxed))
-            .sum()
-    }
-
-    fn join(self) -> Result<Vec<ReactorResult>> {
-        self.threads
-            .into_iter()
-            .map(|thread| {
-                thread.join().unwrap_or_else(|_| {
-                    Err(Error::Setup {
-                        what: "a reactor",
-                        message: "its thread panicked".into(),
-                        cure: "please report this",
-                    })
-                })
-            })
-            .collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Wishes to stop: the user's, and the monitor's.
+//! Wishes to stop: the user's, and those of whoever watches.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -20,5 +20,14 @@ impl Stop {
     }
 }
 
-/// Set once, by whoever finds that sending on is pointless: the reason.
-pub type Halt = Arc<OnceLock<String>>;
+/// Why a pass ends before everything is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HaltCause {
+    /// Sending on is pointless: the class of the server's refusals, or what failed.
+    Pointless(String),
+    /// Keys belong elsewhere by now, or nowhere for a while: the cluster has changed.
+    ClusterChanged,
+}
+
+/// Set once in a pass, by whoever finds that it should end.
+pub type Halt = Arc<OnceLock<HaltCause>>;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::audit::{Before, Finding};
-use crate::control::ServerFacts;
+use crate::audit::Finding;
+use crate::count::{Before, NodeFinding};
 use crate::driver::contract::LaneEnd;
 use crate::lane::Replies;
-use crate::latency::Latencies;
+use crate::monitor::Change;
+use crate::nodes::Nodes;
+use crate::passes::Passes;
 use crate::plan::{Plan, Send};
-use crate::reactor::ReactorResult;
 use crate::report::{
     Bottleneck, ByteCounts, ClientCosts, KeyCounts, LatencySummary, NodeReport, PlanSummary, Rates,
     Report, SCHEMA, Seconds, Verdict,
@@ -29,53 +30,73 @@ const TELLING_SECONDS_MIN: f64 = 0.5;
 /// Everything a report is made from.
 pub(crate) struct Facts<'a> {
     pub(crate) plan: &'a Plan,
+    /// Planned keys for which there was a node.
+    pub(crate) planned: u64,
     pub(crate) target: &'a Target,
-    pub(crate) server: &'a ServerFacts,
-    pub(crate) before: &'a Before,
+    pub(crate) nodes: &'a Nodes,
+    /// By node; `None` where it joined later.
+    pub(crate) before: &'a [Option<Before>],
     pub(crate) finding: &'a Finding,
     /// Why the audit could not look.
     pub(crate) audit_error: Option<&'a str>,
-    pub(crate) reactors: &'a [ReactorResult],
-    pub(crate) fill: Duration,
+    pub(crate) passes: &'a Passes,
     pub(crate) audit: Duration,
-    /// User and system time of this process during the fill.
-    pub(crate) cpu: (Duration, Duration),
-    pub(crate) reconnects: u64,
+    /// Why sending on was pointless.
     pub(crate) halt: Option<&'a str>,
+    /// How often owners of slots have changed.
+    pub(crate) changes: u64,
+    /// Nothing changed for so long.
+    pub(crate) gave_up: Option<Duration>,
     pub(crate) signal: Option<i32>,
+}
+
+impl Facts<'_> {
+    /// What happened on each node, as far as that is known.
+    fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.finding
+            .nodes
+            .iter()
+            .filter_map(|node| node.change.as_ref())
+    }
+
+    /// How the servers acknowledged, whatever was planned.
+    fn replies(&self) -> Replies {
+        self.passes.replies.unwrap_or(self.plan.replies)
+    }
 }
 
 /// The report.
 pub(crate) fn report(facts: &Facts<'_>) -> Report {
-    let latencies = latencies(facts.reactors);
+    let latencies = &facts.passes.latencies;
     let acked = acked(facts);
-    let fences = match replies(facts) {
+    let fences = match facts.replies() {
         Replies::Fenced => latencies.ack_us.len(),
         Replies::Each => 0,
     };
-    let keyspace_bytes = facts.plan.keyspace().key_size() + facts.plan.values().value_size();
     let bytes = ByteCounts {
-        payload: acked * keyspace_bytes as u64,
+        payload: facts.plan.payload_bytes_of(acked),
         wire: acked * facts.plan.segment.frame().bytes() as u64 + fences * FENCE_BYTES as u64,
     };
     let refused = refused(facts);
-    let present = facts.finding.present;
+    let present = facts.finding.present();
+    let created = facts.finding.created();
     let is_complete = present == Some(facts.plan.keys());
-    let seconds = facts.fill.as_secs_f64();
+    let seconds = facts.passes.elapsed.as_secs_f64();
     let per_second = |count: f64| if seconds > 0.0 { count / seconds } else { 0.0 };
+    let nodes: Vec<NodeReport> = (0..facts.nodes.iter().len())
+        .map(|number| node(facts, number))
+        .collect();
     Report {
         schema: SCHEMA,
         plan: plan_summary(facts),
         keys: KeyCounts {
             planned: facts.plan.keys(),
-            sent: lanes(facts).map(|lane| lane.sent.count()).sum(),
+            sent: facts.passes.sent,
             acked,
             present,
-            created: facts.finding.created,
-            existed: present
-                .zip(facts.finding.created)
-                .map(|(p, c)| p.saturating_sub(c)),
-            resent: facts.reactors.iter().map(|reactor| reactor.resent).sum(),
+            created,
+            existed: present.zip(created).map(|(p, c)| p.saturating_sub(c)),
+            resent: facts.passes.resent,
         },
         seconds: Seconds {
             fill: seconds,
@@ -91,56 +112,78 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
         command_latency_us: LatencySummary::of(&latencies.command_us)
             .or_else(|| mean_command_latency(facts, acked)),
         client: client_costs(facts, bytes.payload),
-        nodes: vec![node(facts, &refused)],
+        slowest_node: slowest(&nodes),
+        nodes,
         bottleneck: bottleneck(facts, &refused),
         reason: (!is_complete).then(|| reason(facts, &refused)),
         refused,
-        reconnects: facts.reconnects,
-        rounds: 0,
+        reconnects: facts.passes.reconnects,
+        rounds: facts.passes.rounds,
+        topology_changes: facts.changes,
         verdict: if is_complete {
             Verdict::Complete
         } else {
             Verdict::Incomplete
         },
         interrupted_by: facts.signal.filter(|_| !is_complete),
+        is_as_asked: !is_complete && present == Some(facts.planned),
         bytes,
     }
 }
 
-fn lanes<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a crate::reactor::LaneResult> {
-    facts
-        .reactors
-        .iter()
-        .flat_map(|reactor| reactor.lanes.iter())
+/// One node.
+fn node(facts: &Facts<'_>, number: usize) -> NodeReport {
+    let unknown = NodeFinding::default();
+    let finding = facts.finding.nodes.get(number).unwrap_or(&unknown);
+    let work = facts.passes.nodes.get(number);
+    let seconds = work.map_or(0.0, |work| work.busy.as_secs_f64());
+    let acked = work.map_or(0, |work| work.acked);
+    let node = facts.nodes.node(number);
+    let before = facts.before.get(number).and_then(Option::as_ref);
+    NodeReport {
+        address: if facts.nodes.is_cluster() {
+            node.endpoint.to_string()
+        } else {
+            node.facts().address.to_string()
+        },
+        keys: finding.present,
+        created: finding.created,
+        server_cpu_percent: finding.change.as_ref().map(|change| change.cpu_percent),
+        used_memory_before: before
+            .and_then(|before| before.snapshot.as_ref())
+            .map(|before| before.used_memory),
+        used_memory_after: finding.used_memory,
+        refused: match facts.nodes.iter().len() {
+            1 => refused(facts),
+            _ => finding
+                .change
+                .as_ref()
+                .map(Change::refused)
+                .unwrap_or_default(),
+        },
+        seconds,
+        keys_per_second: if seconds > 0.0 {
+            acked as f64 / seconds
+        } else {
+            0.0
+        },
+    }
 }
 
-/// The one node of a standalone server.
-fn node(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> NodeReport {
-    NodeReport {
-        address: facts.server.address.to_string(),
-        keys: facts.finding.present,
-        created: facts.finding.created,
-        server_cpu_percent: facts
-            .finding
-            .change
-            .as_ref()
-            .map(|change| change.cpu_percent),
-        used_memory_before: facts
-            .before
-            .snapshot
-            .as_ref()
-            .map(|before| before.used_memory),
-        used_memory_after: facts.finding.used_memory,
-        refused: refused.clone(),
-    }
+/// The node that took longest.
+fn slowest(nodes: &[NodeReport]) -> Option<String> {
+    let slowest = nodes
+        .iter()
+        .max_by(|one, other| one.seconds.total_cmp(&other.seconds))?;
+    (nodes.len() > 1 && slowest.seconds > 0.0).then(|| slowest.address.clone())
 }
 
 fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
     let plan = facts.plan;
-    let outcome = facts.reactors.first().map(|reactor| &reactor.outcome);
+    let outcome = facts.passes.outcome.as_ref();
     PlanSummary {
         target: facts.target.to_string(),
-        cluster: false,
+        cluster: facts.nodes.is_cluster(),
         keys: plan.keys(),
         key_size: plan.keyspace().key_size(),
         value_size: plan.values().value_size(),
@@ -149,58 +192,37 @@ fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
         reactors: plan.reactor_cores.len(),
         driver: outcome.map_or(plan.driver, |outcome| outcome.driver),
         send: outcome.map_or(Send::Copy, |outcome| outcome.send),
-        replies: replies(facts),
+        replies: facts.replies(),
         sources: BTreeMap::new(),
     }
 }
 
-/// Keys acknowledged. A fence also acknowledges keys that were refused silently: where there were
-/// such, what was seen on the server counts.
+/// Keys acknowledged, each counted once. A fence also acknowledges keys that were refused
+/// silently: where there were such, what was seen on the servers counts.
 fn acked(facts: &Facts<'_>) -> u64 {
-    let acked: u64 = lanes(facts).map(|lane| lane.acked).sum();
-    let refused = facts
-        .finding
-        .change
-        .as_ref()
-        .map_or(0, |change| change.sets_refused);
-    if replies(facts) == Replies::Each || refused == 0 {
+    let acked = facts.passes.acked().min(facts.passes.sent);
+    let refused: u64 = facts.changes().map(|change| change.sets_refused).sum();
+    if facts.replies() == Replies::Each || refused == 0 {
         return acked;
     }
     acked.min(
         facts
             .finding
-            .present
+            .present()
             .unwrap_or(acked.saturating_sub(refused)),
     )
-}
-
-/// How the server acknowledged, whatever was planned.
-fn replies(facts: &Facts<'_>) -> Replies {
-    lanes(facts)
-        .next()
-        .map_or(facts.plan.replies, |lane| lane.replies)
-}
-
-/// The latencies of all reactors as one.
-fn latencies(reactors: &[ReactorResult]) -> Latencies {
-    let mut all = Latencies::default();
-    for reactor in reactors {
-        // Equal bounds, so nothing can be out of range.
-        let _ = all.ack_us.add(&reactor.latencies.ack_us);
-        let _ = all.command_us.add(&reactor.latencies.command_us);
-    }
-    all
 }
 
 /// With fenced replies nobody sees the reply to a command; known is how long each connection
 /// took per command on average: `connections * seconds / commands`.
 fn mean_command_latency(facts: &Facts<'_>, acked: u64) -> Option<LatencySummary> {
-    let micros = facts.fill.as_secs_f64() * 1e6 * facts.plan.connections as f64;
+    let micros = facts.passes.elapsed.as_secs_f64() * 1e6 * facts.plan.lanes() as f64;
     (acked > 0).then(|| LatencySummary::of_mean(micros / acked as f64))
 }
 
 fn client_costs(facts: &Facts<'_>, payload_bytes: u64) -> ClientCosts {
-    let (user, system) = (facts.cpu.0.as_secs_f64(), facts.cpu.1.as_secs_f64());
+    let (user, system) = facts.passes.cpu;
+    let (user, system) = (user.as_secs_f64(), system.as_secs_f64());
     ClientCosts {
         cpu_user_seconds: user,
         cpu_system_seconds: system,
@@ -221,45 +243,41 @@ fn peak_rss_bytes() -> u64 {
         .map_or(0, |kib| kib * 1024)
 }
 
-/// Refusals as the replies had them, else as the server counted them.
+/// Refusals as the servers counted them, else as the replies had them.
 fn refused(facts: &Facts<'_>) -> BTreeMap<String, u64> {
-    let counted = facts
-        .finding
-        .change
-        .as_ref()
-        .map(crate::monitor::Change::refused);
-    if let Some(counted) = counted.filter(|counted| !counted.is_empty()) {
-        return counted;
-    }
     let mut refused: BTreeMap<String, u64> = BTreeMap::new();
-    for (class, count) in lanes(facts).flat_map(|lane| &lane.refused) {
-        *refused.entry(class.clone()).or_default() += count;
+    for (class, count) in facts.changes().flat_map(Change::refused) {
+        *refused.entry(class).or_default() += count;
+    }
+    if refused.is_empty() {
+        refused.clone_from(&facts.passes.refused);
     }
     refused
 }
 
 fn bottleneck(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> Bottleneck {
-    let seconds = facts.fill.as_secs_f64();
+    let seconds = facts.passes.elapsed.as_secs_f64();
     if refused.contains_key("OOM") {
         return Bottleneck::Memory;
     }
-    let Some(change) = facts
-        .finding
-        .change
-        .as_ref()
-        .filter(|_| seconds >= TELLING_SECONDS_MIN)
-    else {
+    let busiest = facts
+        .changes()
+        .map(|change| change.cpu_percent)
+        .reduce(f64::max);
+    let Some(busiest) = busiest.filter(|_| seconds >= TELLING_SECONDS_MIN) else {
         return Bottleneck::Unknown;
     };
     let client_is_busy = facts
-        .reactors
+        .passes
+        .reactor_cpu
         .iter()
-        .any(|reactor| reactor.cpu.as_secs_f64() / seconds * 100.0 >= BUSY_PERCENT);
-    match (change.cpu_percent >= BUSY_PERCENT, client_is_busy) {
+        .any(|cpu| cpu.as_secs_f64() / seconds * 100.0 >= BUSY_PERCENT);
+    let is_local = facts.nodes.iter().any(|node| node.facts().is_local);
+    match (busiest >= BUSY_PERCENT, client_is_busy) {
         (true, true) => Bottleneck::Balanced,
         (true, false) => Bottleneck::Server,
         (false, true) => Bottleneck::Client,
-        (false, false) if facts.server.is_local => Bottleneck::Unknown,
+        (false, false) if is_local => Bottleneck::Unknown,
         (false, false) => Bottleneck::Network,
     }
 }
@@ -267,45 +285,100 @@ fn bottleneck(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> Bottleneck 
 /// Why a fill is incomplete: the first cause that explains it.
 fn reason(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> String {
     let planned = facts.plan.keys();
-    let stored = match facts.finding.present {
-        Some(present) => format!("{present} of {planned} planned keys are on the server"),
+    let place = if facts.nodes.is_cluster() {
+        "cluster"
+    } else {
+        "server"
+    };
+    let stored = match facts.finding.present() {
+        Some(present) => format!("{present} of {planned} planned keys are on the {place}"),
         None => {
             let why = facts.audit_error.unwrap_or("it was not looked at");
-            format!("how many of the {planned} planned keys are on the server is unknown: {why}")
+            format!("how many of the {planned} planned keys are on the {place} is unknown: {why}")
         }
     };
-    let change = facts.finding.change.as_ref();
-    let removed = change.map_or(0, |change| change.removed_by_server);
-    let failed = lanes(facts).find_map(|lane| match &lane.end {
+    format!("{}: {stored}", cause(facts, refused))
+}
+
+fn cause(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> String {
+    let removed: u64 = facts.changes().map(|change| change.removed_by_server).sum();
+    let server = |number: Option<usize>| match number {
+        Some(number) if facts.nodes.is_cluster() => facts.nodes.node(number).endpoint.to_string(),
+        _ => "the server".to_owned(),
+    };
+    let node_with = |is_meant: &dyn Fn(&Change) -> bool| {
+        let mut changes = facts.finding.nodes.iter().map(|node| node.change.as_ref());
+        changes.position(|change| change.is_some_and(is_meant))
+    };
+    let failed = facts.passes.failure.as_ref().and_then(|end| match end {
         LaneEnd::Refused(error) => Some(format!("the server refused a write: {error}")),
         LaneEnd::Failed(cause) => Some(format!("a connection failed: {cause}")),
         LaneEnd::Done | LaneEnd::Stopped => None,
     });
-    let cause = if let Some(signal) = facts.signal {
+    if let Some(signal) = facts.signal {
         let name = nix::sys::signal::Signal::try_from(signal).map_or("a signal", |s| s.as_str());
         format!("interrupted by {name}")
     } else if facts.halt == Some("OOM") || refused.contains_key("OOM") {
-        let limit = facts.server.maxmemory.unwrap_or(0);
-        format!("the server ran out of memory (OOM, maxmemory {limit} bytes)")
+        let full = node_with(&|change| change.errors.contains_key("OOM"));
+        let limit = facts
+            .nodes
+            .node(full.unwrap_or(0))
+            .facts()
+            .maxmemory
+            .unwrap_or(0);
+        format!(
+            "{} ran out of memory (OOM, maxmemory {limit} bytes)",
+            server(full)
+        )
     } else if let Some(class) = facts.halt {
-        format!("the server takes no more writes ({class})")
+        let refusing = node_with(&|change| change.errors.contains_key(class));
+        format!("{} takes no more writes ({class})", server(refusing))
     } else if let Some(failed) = failed {
         failed
-    } else if change.is_some_and(|change| !change.is_same_process) {
-        "the server was restarted during the fill".into()
+    } else if let Some(patience) = facts.gave_up {
+        unsettled(facts, patience)
+    } else if let (false, Some(restarted)) = (
+        facts.nodes.is_cluster(),
+        node_with(&|change| !change.is_same_process),
+    ) {
+        format!("{} was restarted during the fill", server(Some(restarted)))
     } else if removed > 0 {
-        let policy = facts
-            .server
-            .maxmemory_policy
-            .as_deref()
-            .unwrap_or("unknown");
-        format!("the server evicted or expired {removed} keys (maxmemory-policy {policy})")
+        let removing = node_with(&|change| change.removed_by_server > 0);
+        let policy = &facts
+            .nodes
+            .node(removing.unwrap_or(0))
+            .facts()
+            .maxmemory_policy;
+        format!(
+            "{} evicted or expired {removed} keys (maxmemory-policy {})",
+            server(removing),
+            policy.as_deref().unwrap_or("unknown")
+        )
+    } else if facts.planned < facts.plan.keys() {
+        let uncovered = facts.nodes.uncovered();
+        format!(
+            "partial, as --allow-partial permits: {} of 16384 slots have no master that can be reached",
+            uncovered.len()
+        )
     } else if let Some((class, count)) = refused.iter().next() {
         format!("the server refused {count} writes ({class})")
-    } else if change.is_some_and(|change| change.foreign_writes > 0) {
+    } else if facts.changes().any(|change| change.foreign_writes > 0) {
         "other clients changed the database during the fill".into()
     } else {
         "planned keys are missing".into()
-    };
-    format!("{cause}: {stored}")
+    }
+}
+
+/// What a cluster did not come to terms with.
+fn unsettled(facts: &Facts<'_>, patience: Duration) -> String {
+    let seconds = patience.as_secs();
+    match facts.finding.unsettled.iter().next() {
+        Some((class, _)) if class == "ASK" || class == "TRYAGAIN" => format!(
+            "slots have been moving for {seconds} s without an end ({class}; see `redis-cli --cluster check`, finish it with `redis-cli --cluster fix`)"
+        ),
+        Some((class, keys)) => {
+            format!("{keys} keys could not be looked for within {seconds} s ({class})")
+        }
+        None => format!("nothing has changed for {seconds} s (--stall-timeout)"),
+    }
 }

@@ -54,6 +54,8 @@ pub struct Target {
     pub db: u32,
     /// Who logs in.
     pub login: Login,
+    /// Whether it is a node of a cluster, and the cluster is meant.
+    pub is_cluster: bool,
     /// Every address the host name has; never empty.
     addresses: Vec<SocketAddr>,
 }
@@ -68,11 +70,10 @@ impl Target {
             host: host.to_owned(),
             source,
         };
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host);
-        let addresses: Vec<_> = (bare, port).to_socket_addrs().map_err(unknown)?.collect();
+        let addresses: Vec<_> = (without_brackets(host), port)
+            .to_socket_addrs()
+            .map_err(unknown)?
+            .collect();
         if addresses.is_empty() {
             return Err(unknown(std::io::Error::other("it has no address")));
         }
@@ -81,8 +82,24 @@ impl Target {
             port,
             db,
             login,
+            is_cluster: false,
             addresses,
         })
+    }
+
+    /// The same server, as a node of a cluster.
+    #[must_use]
+    pub fn of_cluster(self) -> Self {
+        Self {
+            is_cluster: true,
+            ..self
+        }
+    }
+
+    /// The host without the brackets of an IPv6 address.
+    #[must_use]
+    pub fn bare_host(&self) -> &str {
+        without_brackets(&self.host)
     }
 
     /// Every address of the host, in the resolver's order.
@@ -90,6 +107,12 @@ impl Target {
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
+}
+
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
 }
 
 impl fmt::Display for Target {

@@ -32,8 +32,10 @@ const LEVELS: &[&[&str]] = &[
     &["target"],
     &["socket"],
     &["handshake"],
+    &["info", "refusal"],
     &["control"],
     &["preflight", "monitor", "report"],
+    &["nodes", "look", "count"],
     &["audit"],
     &["driver::dialer", "driver::contract"],
     &["driver::desk"],
@@ -43,6 +45,7 @@ const LEVELS: &[&[&str]] = &[
     &["driver::uring", "driver::tokio_uring", "driver::socket"],
     &["driver"],
     &["observe", "reactor"],
+    &["crew", "passes"],
     &["summary"],
     &["run"],
 ];

@@ -97,6 +97,16 @@ impl Topology {
         (0..SLOTS).filter(|slot| !covered.contains(*slot)).collect()
     }
 
+    /// The same without some masters, by name.
+    #[must_use]
+    pub fn without(mut self, masters: &[String]) -> Self {
+        if !masters.is_empty() {
+            self.0
+                .retain(|endpoint, _| !masters.contains(&endpoint.to_string()));
+        }
+        self
+    }
+
     /// The same, as seen from outside a NAT or a container network.
     #[must_use]
     pub fn mapped(self, map: &HostMap) -> Self {

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use crate::handshake::Greeting;
+use crate::lane::Lane;
 use crate::plan::{Driver, Send};
 use crate::stop::{Halt, Stop};
 
@@ -37,13 +38,38 @@ pub enum LaneEnd {
     Failed(String),
 }
 
+/// A lane and the node that it fills.
+#[derive(Debug)]
+pub struct NodeLane {
+    /// The lane.
+    pub lane: Lane,
+    /// Number of the node among those of the fill.
+    pub node: usize,
+    /// How its connections introduce themselves there.
+    pub greeting: Arc<Greeting>,
+}
+
 /// Counters that the watching thread reads.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
-    /// Keys acknowledged.
-    pub keys_acked: AtomicU64,
+    /// Keys acknowledged, by node.
+    pub keys_acked: Box<[AtomicU64]>,
     /// Connections lost and made again.
     pub reconnects: AtomicU64,
+    /// Lanes that have no connection and want one.
+    pub disconnected: AtomicU64,
+}
+
+impl Tally {
+    /// Counters for lanes of so many nodes.
+    #[must_use]
+    pub fn new(nodes: usize) -> Self {
+        Self {
+            keys_acked: (0..nodes).map(|_| AtomicU64::new(0)).collect(),
+            reconnects: AtomicU64::new(0),
+            disconnected: AtomicU64::new(0),
+        }
+    }
 }
 
 /// Everything one reactor's desk shares with the rest of the program.
@@ -51,10 +77,10 @@ pub struct Tally {
 pub struct Shared {
     /// The user's wish to stop.
     pub stop: Stop,
-    /// The monitor's wish to stop.
+    /// The wish of whoever watches to stop.
     pub halt: Halt,
     /// This reactor's counters.
     pub tally: Arc<Tally>,
-    /// How new connections introduce themselves.
-    pub greeting: Greeting,
+    /// So long nothing may move at all, and so long a lost connection is dialed again.
+    pub stall_timeout: Duration,
 }

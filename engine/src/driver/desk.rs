@@ -4,27 +4,28 @@
 
 use std::net::TcpStream;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::contract::{LaneEnd, Shared};
+use super::contract::{LaneEnd, NodeLane, Shared};
 pub use super::dialer::Connection;
 use super::dialer::{Dialer, Job};
-use crate::handshake::Greeted;
+use crate::handshake::{Greeted, Greeting};
 use crate::lane::{Lane, LaneError, is_final};
 use crate::latency::Latencies;
 use crate::reply::error_class;
 
 /// How long outstanding acknowledgements are awaited after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
-/// So long nothing may move at all, and so long a lost connection is dialed again.
-const STALL_MAX: Duration = Duration::from_secs(30);
 /// A connection that is silent for so long is sent another fence.
 const NUDGE_AFTER: Duration = Duration::from_secs(2);
 /// First and longest pause between two attempts to connect again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// So long lanes are connected on the reactor's own thread before the dialer takes over.
 const DIAL_AT_ONCE: Duration = Duration::from_millis(250);
+/// Most threads that dial: a node that hangs holds up the others of its thread alone.
+const DIALERS_MAX: usize = 16;
 /// How often counters are published and time-outs looked at.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -32,6 +33,9 @@ const TICK: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 struct Place {
     lane: Lane,
+    /// Number of the node it fills.
+    node: usize,
+    greeting: Arc<Greeting>,
     end: Option<LaneEnd>,
     is_connected: bool,
     /// Since when it is connected, or not.
@@ -44,6 +48,8 @@ struct Place {
     cause: String,
     /// Keys that were sent and not acknowledged when the last connection was lost.
     unacknowledged: u64,
+    /// Keys sent more than once, because connections were lost.
+    resent: u64,
     /// The server refuses further writes; since when outstanding replies are awaited.
     refusal: Option<(String, Instant)>,
 }
@@ -53,15 +59,15 @@ pub struct Desk {
     places: Vec<Place>,
     shared: Shared,
     latencies: Latencies,
-    dialer: Dialer,
+    /// The lanes of a node always have the same one.
+    dialers: Vec<Dialer>,
     stopping_since: Option<Instant>,
     ticked_at: Option<Instant>,
-    /// When any lane last sent or received something. One that waits while others move is in
-    /// line, not stuck.
-    moved_at: Instant,
+    /// When any lane of each node last sent or received something. One that waits while others
+    /// of its node move is in line, not stuck.
+    moved_at: Vec<Instant>,
     /// A lane wants to send although nothing happened on its connection.
     has_nudged: bool,
-    resent: u64,
     reconnects: u64,
     /// Connections made elsewhere, in lane order, so that drivers are tested without a server.
     #[cfg(test)]
@@ -71,11 +77,18 @@ pub struct Desk {
 impl Desk {
     /// A desk for `lanes`, none of them connected.
     #[must_use]
-    pub fn new(lanes: Vec<Lane>, shared: Shared) -> Self {
+    pub fn new(lanes: Vec<NodeLane>, shared: Shared) -> Self {
         let now = Instant::now();
-        let place = |lane: Lane| Place {
-            end: lane.is_done().then_some(LaneEnd::Done),
+        let nodes = lanes.iter().map(|lane| lane.node + 1).max().unwrap_or(0);
+        let place = |NodeLane {
+                         lane,
+                         node,
+                         greeting,
+                     }| Place {
+            end: Lane::is_done(&lane).then_some(LaneEnd::Done),
             lane,
+            node,
+            greeting,
             is_connected: false,
             since: now,
             moved_at: now,
@@ -83,19 +96,18 @@ impl Desk {
             was_connected: false,
             cause: "it could not be connected".into(),
             unacknowledged: 0,
+            resent: 0,
             refusal: None,
         };
-        let dialer = Dialer::new(shared.greeting.clone());
         Self {
             places: lanes.into_iter().map(place).collect(),
             shared,
             latencies: Latencies::default(),
-            dialer,
+            dialers: (0..nodes.min(DIALERS_MAX)).map(|_| Dialer::new()).collect(),
             stopping_since: None,
             ticked_at: None,
-            moved_at: now,
+            moved_at: vec![now; nodes],
             has_nudged: false,
-            resent: 0,
             reconnects: 0,
             #[cfg(test)]
             made: Vec::new(),
@@ -115,6 +127,12 @@ impl Desk {
         self.places.len()
     }
 
+    /// Number of the node that a lane fills.
+    #[must_use]
+    pub fn node(&self, lane: usize) -> usize {
+        self.places[lane].node
+    }
+
     /// A lane.
     #[must_use]
     pub fn lane(&self, lane: usize) -> &Lane {
@@ -127,16 +145,23 @@ impl Desk {
         self.places[lane].end.as_ref()
     }
 
+    /// When anything of each node last moved.
+    #[must_use]
+    pub fn moved_at(&self) -> &[Instant] {
+        &self.moved_at
+    }
+
     /// Latencies of all lanes.
     #[must_use]
     pub fn latencies(&self) -> &Latencies {
         &self.latencies
     }
 
-    /// Keys sent more than once, because a connection was lost before they were acknowledged.
+    /// Keys of a lane sent more than once, because a connection was lost before they were
+    /// acknowledged.
     #[must_use]
-    pub fn resent(&self) -> u64 {
-        self.resent
+    pub fn resent(&self, lane: usize) -> u64 {
+        self.places[lane].resent
     }
 
     /// Whether every lane has ended.
@@ -164,10 +189,10 @@ impl Desk {
             };
             self.places[lane].since = job.due;
             if begun_at.elapsed() < DIAL_AT_ONCE {
-                let (_, dialed) = job.run(self.dialer.greeting());
+                let (_, dialed) = job.run();
                 connections.extend(self.connected(lane, dialed).map(|stream| (lane, stream)));
             } else {
-                self.dialer.push(job);
+                self.dialer_of(lane).push(job);
             }
         }
         connections
@@ -201,7 +226,7 @@ impl Desk {
         let place = &mut self.places[lane];
         place.moved_at = now;
         if !place.lane.is_nudging() {
-            self.moved_at = now;
+            self.moved_at[place.node] = now;
         }
         place.lane.sent(bytes, now);
     }
@@ -210,8 +235,8 @@ impl Desk {
     #[must_use]
     pub fn received(&mut self, lane: usize, bytes: &[u8]) -> bool {
         let now = Instant::now();
-        self.moved_at = now;
         let place = &mut self.places[lane];
+        self.moved_at[place.node] = now;
         place.moved_at = now;
         let end = match place.lane.received(bytes, now, &mut self.latencies) {
             Ok(()) if place.lane.is_done() => LaneEnd::Done,
@@ -278,7 +303,11 @@ impl Desk {
         self.look_at_progress(now);
         let mut connections = Vec::new();
         // One round per tick, whatever comes in meanwhile.
-        let dialed: Vec<_> = std::iter::from_fn(|| self.dialer.next()).collect();
+        let dialed: Vec<_> = self
+            .dialers
+            .iter_mut()
+            .flat_map(|dialer| std::iter::from_fn(|| dialer.next()))
+            .collect();
         for (lane, dialed) in dialed {
             let place = &mut self.places[lane];
             if place.end.is_some() {
@@ -294,24 +323,31 @@ impl Desk {
                 connections.push((lane, stream));
             }
         }
-        let acked = self
-            .places
-            .iter()
-            .map(|place| place.lane.frames_acked())
-            .sum();
-        self.shared.tally.keys_acked.store(acked, Ordering::Relaxed);
-        self.shared
-            .tally
-            .reconnects
-            .store(self.reconnects, Ordering::Relaxed);
+        self.publish();
         connections
+    }
+
+    /// Tells the watching thread how far the lanes are.
+    fn publish(&self) {
+        let tally = &self.shared.tally;
+        let mut acked = vec![0; tally.keys_acked.len()];
+        let mut disconnected = 0;
+        for place in &self.places {
+            acked[place.node] += place.lane.frames_acked();
+            disconnected += u64::from(place.end.is_none() && !place.is_connected);
+        }
+        for (counter, acked) in tally.keys_acked.iter().zip(acked) {
+            counter.store(acked, Ordering::Relaxed);
+        }
+        tally.reconnects.store(self.reconnects, Ordering::Relaxed);
+        tally.disconnected.store(disconnected, Ordering::Relaxed);
     }
 
     fn look_at_stop(&mut self, now: Instant) {
         let is_wanted = self.shared.stop.signal().is_some() || self.shared.halt.get().is_some();
         if is_wanted && self.stopping_since.is_none() {
             self.stopping_since = Some(now);
-            self.dialer.stop();
+            self.dialers.iter().for_each(Dialer::stop);
         }
         for place in &mut self.places {
             let (end, since) = match (&place.refusal, self.stopping_since) {
@@ -327,16 +363,15 @@ impl Desk {
     }
 
     fn look_at_progress(&mut self, now: Instant) {
+        let stall_timeout = self.shared.stall_timeout;
         for place in self.places.iter_mut().filter(|place| place.end.is_none()) {
+            let is_stalled = now - self.moved_at[place.node] > stall_timeout;
             if place.lane.is_done() {
                 place.end = Some(LaneEnd::Done);
-            } else if place.is_connected && now - self.moved_at > STALL_MAX {
-                let seconds = STALL_MAX.as_secs();
+            } else if place.is_connected && is_stalled {
+                let seconds = stall_timeout.as_secs();
                 place.end = Some(LaneEnd::Failed(format!("nothing moved for {seconds} s")));
-            } else if !place.is_connected
-                && now - place.since > STALL_MAX
-                && now - self.moved_at > STALL_MAX
-            {
+            } else if !place.is_connected && now - place.since > stall_timeout && is_stalled {
                 place.end = Some(LaneEnd::Failed(place.cause.clone()));
             } else if place.is_connected && now - place.moved_at > NUDGE_AFTER {
                 place.moved_at = now;
@@ -355,6 +390,7 @@ impl Desk {
             index,
             due,
             segment,
+            greeting: Arc::clone(&self.places[lane].greeting),
         })
     }
 
@@ -364,12 +400,12 @@ impl Desk {
         match dialed {
             Ok(Greeted::Ready(stream, replies)) => {
                 place.lane.connected(replies);
-                self.resent += std::mem::take(&mut place.unacknowledged);
+                place.resent += std::mem::take(&mut place.unacknowledged);
                 place.is_connected = true;
                 place.was_connected = true;
                 place.since = Instant::now();
                 place.moved_at = place.since;
-                self.moved_at = place.since;
+                self.moved_at[place.node] = place.since;
                 if place.lane.is_done() {
                     place.end = Some(LaneEnd::Done);
                 }
@@ -395,7 +431,7 @@ impl Desk {
     fn redial(&mut self, lane: usize, cause: &str) {
         let place = &mut self.places[lane];
         place.cause = cause.to_owned();
-        if place.since.elapsed() > STALL_MAX {
+        if place.since.elapsed() > self.shared.stall_timeout {
             place.end = Some(LaneEnd::Failed(cause.to_owned()));
             return;
         }
@@ -404,7 +440,12 @@ impl Desk {
         let pause = pause + BACKOFF.0 * (lane % 16) as u32 / 16;
         place.attempts = (place.attempts + 1).min(16);
         if let Some(job) = self.job(lane, Instant::now() + pause) {
-            self.dialer.push(job);
+            self.dialer_of(lane).push(job);
         }
+    }
+
+    fn dialer_of(&mut self, lane: usize) -> &mut Dialer {
+        let number = self.places[lane].node % self.dialers.len();
+        &mut self.dialers[number]
     }
 }

@@ -24,42 +24,39 @@ pub(super) struct Job {
     pub(super) due: Instant,
     /// What that frame is made from.
     pub(super) segment: Arc<Segment>,
+    /// How the connection introduces itself, and where.
+    pub(super) greeting: Arc<Greeting>,
 }
 
 impl Job {
     /// Connects, introduces itself, and sends the first frame.
-    pub(super) fn run(&self, greeting: &Greeting) -> Dialed {
+    pub(super) fn run(&self) -> Dialed {
         let frame = self.segment.frame();
         let mut bytes = vec![0; frame.bytes()];
         frame.render(self.index, 0, &mut bytes);
         (
             self.lane,
-            greeting.dial(&bytes).map_err(|error| error.to_string()),
+            self.greeting
+                .dial(&bytes)
+                .map_err(|error| error.to_string()),
         )
     }
 }
 
 /// The thread that dials, started with the first job and ended with this value.
 pub(super) struct Dialer {
-    greeting: Greeting,
     jobs: Option<Sender<Job>>,
     is_stopped: Arc<AtomicBool>,
     done: (Sender<Dialed>, Receiver<Dialed>),
 }
 
 impl Dialer {
-    pub(super) fn new(greeting: Greeting) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            greeting,
             jobs: None,
             is_stopped: Arc::default(),
             done: channel(),
         }
-    }
-
-    /// How connections introduce themselves.
-    pub(super) fn greeting(&self) -> &Greeting {
-        &self.greeting
     }
 
     /// No further job is begun.
@@ -95,22 +92,17 @@ impl Dialer {
 
     fn start(&self) -> std::io::Result<Sender<Job>> {
         let (jobs, accepted) = channel();
-        let (greeting, done) = (self.greeting.clone(), self.done.0.clone());
+        let done = self.done.0.clone();
         let is_stopped = Arc::clone(&self.is_stopped);
         std::thread::Builder::new()
             .name("dialer".into())
-            .spawn(move || serve(&greeting, &accepted, &done, &is_stopped))?;
+            .spawn(move || serve(&accepted, &done, &is_stopped))?;
         Ok(jobs)
     }
 }
 
 /// Runs jobs as they fall due, until nobody can give or take any more.
-fn serve(
-    greeting: &Greeting,
-    accepted: &Receiver<Job>,
-    done: &Sender<Dialed>,
-    is_stopped: &AtomicBool,
-) {
+fn serve(accepted: &Receiver<Job>, done: &Sender<Dialed>, is_stopped: &AtomicBool) {
     let mut waiting: Vec<Job> = Vec::new();
     loop {
         let now = Instant::now();
@@ -130,7 +122,7 @@ fn serve(
             return;
         }
         if let Some(job) = next
-            && done.send(waiting.swap_remove(job).run(greeting)).is_err()
+            && done.send(waiting.swap_remove(job).run()).is_err()
         {
             return;
         }

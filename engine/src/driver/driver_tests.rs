@@ -7,10 +7,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::contract::{LaneEnd, Shared, Tally};
+use super::contract::{LaneEnd, NodeLane, Shared, Tally};
 use super::desk::Desk;
 use crate::handshake::Greeting;
 use crate::lane::{Lane, Replies};
@@ -49,6 +50,7 @@ fn plan(
         send,
         reactors: ReactorChoice::Count(1),
         pin: false,
+        stall_timeout: Duration::from_secs(30),
     };
     Plan::new(&options, &observe::machine(&[])).unwrap()
 }
@@ -166,25 +168,31 @@ fn run(driver: DriverChoice, send: SendChoice, replies: RepliesChoice, connectio
         .into_iter()
         .map(|socket| serve(socket, plan.replies, frame_bytes))
         .collect();
-    let lanes: Vec<_> = plan
-        .lane_sequences()
-        .into_iter()
-        .map(|sequence| Lane::new(plan.lane_shape(), sequence))
-        .collect();
+    let greeting = Arc::new(Greeting {
+        address: (Ipv4Addr::LOCALHOST, 1).into(),
+        login: Login::default(),
+        db: 0,
+        replies: plan.replies,
+    });
+    let sequences = plan.sequence().split(connections);
+    // Two nodes, so that their counts have to be kept apart.
+    let lanes = sequences
+        .iter()
+        .enumerate()
+        .map(|(number, sequence)| NodeLane {
+            lane: Lane::new(plan.lane_shape(), sequence.clone()),
+            node: number % 2,
+            greeting: Arc::clone(&greeting),
+        });
     let shared = Shared {
         stop: Stop::default(),
         halt: Halt::default(),
-        tally: Arc::new(Tally::default()),
-        greeting: Greeting {
-            address: (Ipv4Addr::LOCALHOST, 1).into(),
-            login: Login::default(),
-            db: 0,
-            replies: plan.replies,
-        },
+        tally: Arc::new(Tally::new(2)),
+        stall_timeout: plan.stall_timeout,
     };
-    let desk = Desk::new(lanes, shared).with_connections(ours);
+    let desk = Desk::new(lanes.collect(), shared).with_connections(ours);
     let (desk, outcome) = super::run(&plan, desk).unwrap();
-    for (lane, (server, sequence)) in servers.into_iter().zip(plan.lane_sequences()).enumerate() {
+    for (lane, (server, sequence)) in servers.into_iter().zip(sequences).enumerate() {
         assert_eq!(desk.end(lane), Some(&LaneEnd::Done));
         assert_eq!(desk.lane(lane).frames_acked(), sequence.count());
         check(&plan, &sequence, &server.join().unwrap());

@@ -11,6 +11,7 @@ pub mod sequence;
 pub mod values;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use options::{DriverChoice, PlanOptions, ReactorChoice, RepliesChoice, SendChoice};
 
@@ -24,6 +25,8 @@ use crate::lane::{LaneShape, Replies};
 use crate::machine::Machine;
 use crate::segment::Segment;
 
+/// Most connections to all nodes together.
+pub const LANES_MAX: usize = 16_384;
 /// A fence stands at least this often.
 const FENCE_EVERY_BYTES: u64 = 8 << 20;
 /// Below this depth a fence costs more than the replies that it saves.
@@ -89,8 +92,12 @@ pub struct Plan {
     pub pipeline_depth: u64,
     /// Commands between fences: the depth, or what 8 MiB hold.
     pub batch_frames: u64,
-    /// Connections, at most one per key.
+    /// Connections per node, at most one per key.
     pub connections: usize,
+    /// Nodes to fill.
+    pub nodes: usize,
+    /// So long nothing may move before the fill is given up.
+    pub stall_timeout: Duration,
     /// For each reactor the core it is pinned to, if any.
     pub reactor_cores: Vec<Option<usize>>,
     /// Whether the user named the cores, so that failing to pin is an error.
@@ -112,12 +119,20 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Resolves `options` on `machine`.
+    /// Resolves `options` on `machine`, for one server.
     ///
     /// # Errors
     /// Sizes and counts out of range, a key size that cannot name so many keys, a driver that
     /// cannot run here, cores that may not be used.
     pub fn new(options: &PlanOptions, machine: &Machine) -> Result<Self> {
+        Self::for_nodes(options, machine, 1)
+    }
+
+    /// Resolves `options` on `machine`, for so many nodes that share the keys.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); more connections over all nodes than [`LANES_MAX`].
+    pub fn for_nodes(options: &PlanOptions, machine: &Machine, nodes: usize) -> Result<Self> {
         options.check_ranges()?;
         let keyspace = Keyspace::new(
             options.key_size,
@@ -132,7 +147,8 @@ impl Plan {
         let connections = usize::try_from(keys).map_or(options.connections, |keys| {
             options.connections.min(keys.max(1))
         });
-        let reactor_cores = reactor_cores(options, machine, connections)?;
+        let lanes = all_lanes(connections, nodes)?;
+        let reactor_cores = reactor_cores(options, machine, lanes)?;
         let mut notices = Vec::new();
         let driver = choose_driver(options, machine, &mut notices)?;
         let mut send = choose_send(options, machine, driver)?;
@@ -146,7 +162,7 @@ impl Plan {
         let batch_frames = options
             .pipeline_depth
             .min((FENCE_EVERY_BYTES / frame.bytes() as u64).max(1));
-        let lanes = connections.div_ceil(reactor_cores.len());
+        let lanes = lanes.div_ceil(reactor_cores.len());
         let budget = resources::REGISTERED_BYTES_MAX / reactor_cores.len();
         let blocks = Blocks::fit(&frame, batch_frames, driver, &mut send, lanes, budget)?;
         if send != Send::Copy && !blocks.registered {
@@ -160,8 +176,9 @@ impl Plan {
         if options.send == SendChoice::Zc && send != Send::Zc {
             notices.push(format!(
                 "--send zc needs {} bytes or more per send and a block per connection, \
-                 which {connections} connections would not leave: using --send {}",
+                 which {} connections would not leave: using --send {}",
                 resources::ZC_SEGMENT_BYTES_MIN,
+                connections * nodes,
                 send.name()
             ));
         }
@@ -173,6 +190,8 @@ impl Plan {
             pipeline_depth: options.pipeline_depth,
             batch_frames,
             connections,
+            nodes,
+            stall_timeout: options.stall_timeout,
             reactor_cores,
             pinning_is_explicit: matches!(options.reactors, ReactorChoice::Cores(_)),
             driver,
@@ -212,18 +231,29 @@ impl Plan {
     /// Bytes of key plus value over all planned keys.
     #[must_use]
     pub fn payload_bytes(&self) -> u64 {
-        let per_key = self.keyspace.key_size() + self.values.value_size();
-        self.keys().saturating_mul(per_key as u64)
+        self.payload_bytes_of(self.keys())
     }
 
-    /// Memory that the keys will take on the server, as an estimate.
+    /// Bytes of key plus value over so many keys.
+    #[must_use]
+    pub fn payload_bytes_of(&self, keys: u64) -> u64 {
+        let per_key = self.keyspace.key_size() + self.values.value_size();
+        keys.saturating_mul(per_key as u64)
+    }
+
+    /// Memory that all planned keys will take on the servers, as an estimate.
     #[must_use]
     pub fn footprint_bytes(&self) -> u64 {
-        footprint::estimate(
-            self.keys(),
-            self.keyspace.key_size(),
-            self.values.value_size(),
-        )
+        // Slots, and thus keys, are dealt out evenly enough for an estimate.
+        let nodes = self.nodes.max(1) as u64;
+        self.footprint_bytes_of(self.keys().div_ceil(nodes))
+            .saturating_mul(nodes)
+    }
+
+    /// Memory that so many keys will take on one server, as an estimate.
+    #[must_use]
+    pub fn footprint_bytes_of(&self, keys: u64) -> u64 {
+        footprint::estimate(keys, self.keyspace.key_size(), self.values.value_size())
     }
 
     /// What each lane has to know.
@@ -236,11 +266,25 @@ impl Plan {
         }
     }
 
-    /// The sequences of all lanes.
+    /// Connections to all nodes together.
     #[must_use]
-    pub fn lane_sequences(&self) -> Vec<KeySequence> {
-        self.sequence.split(self.connections)
+    pub fn lanes(&self) -> usize {
+        self.connections * self.nodes
     }
+}
+
+/// Connections to all nodes together, as far as they are bearable.
+fn all_lanes(connections: usize, nodes: usize) -> Result<usize> {
+    let lanes = connections.saturating_mul(nodes.max(1));
+    if lanes <= LANES_MAX {
+        return Ok(lanes);
+    }
+    Err(Error::Options {
+        what: format!(
+            "-n {connections} on each of {nodes} masters makes {lanes} connections, and {LANES_MAX} are the most"
+        ),
+        cure: format!("use -n {} or fewer", (LANES_MAX / nodes).max(1)),
+    })
 }
 
 /// Refuses more keys than the layout can name, and says what would do.

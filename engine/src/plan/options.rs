@@ -1,5 +1,7 @@
 //! What the user asked for, typed but not yet checked against each other.
 
+use std::time::Duration;
+
 use super::amount::Amount;
 use super::keyspace::KeyLayout;
 use crate::error::{Error, Result};
@@ -14,6 +16,10 @@ pub const PIPELINE_DEPTH_MAX: u64 = 100_000;
 pub const CONNECTIONS_MAX: usize = 1_024;
 /// Most reactors that are not pinned to a core of their own.
 pub const REACTORS_MAX: usize = 256;
+/// Longest `--stall-timeout`, in seconds.
+pub const STALL_SECONDS_MAX: u64 = 86_400;
+/// Default `--stall-timeout`, in seconds.
+pub const STALL_SECONDS: u64 = 30;
 /// Bytes of protocol per command that the default depth allows for.
 const COMMAND_OVERHEAD_BYTES: u64 = 60;
 
@@ -91,7 +97,7 @@ pub struct PlanOptions {
     pub value_size: usize,
     /// Commands per batch, 1 to [`PIPELINE_DEPTH_MAX`].
     pub pipeline_depth: u64,
-    /// Connections, 1 to [`CONNECTIONS_MAX`].
+    /// Connections per node, 1 to [`CONNECTIONS_MAX`].
     pub connections: usize,
     /// Prefix of every key; `None` for the default where it fits.
     pub key_prefix: Option<String>,
@@ -111,6 +117,8 @@ pub struct PlanOptions {
     pub reactors: ReactorChoice,
     /// Whether reactors are pinned to cores.
     pub pin: bool,
+    /// So long nothing may move before a fill is given up, 1 s to [`STALL_SECONDS_MAX`].
+    pub stall_timeout: Duration,
 }
 
 impl PlanOptions {
@@ -139,6 +147,12 @@ impl PlanOptions {
             self.connections as u64,
             CONNECTIONS_MAX as u64,
             "connections",
+        )?;
+        in_range(
+            "--stall-timeout",
+            self.stall_timeout.as_secs(),
+            STALL_SECONDS_MAX,
+            "seconds",
         )?;
         match &self.reactors {
             ReactorChoice::Count(count) => {

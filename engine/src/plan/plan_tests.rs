@@ -7,7 +7,7 @@ use super::keyspace::KeyLayout;
 use super::options::{CONNECTIONS_MAX, KEY_SIZE_MAX, PIPELINE_DEPTH_MAX, VALUE_SIZE_MAX};
 use super::resources::{PAGE_BYTES, REGISTERED_BYTES_MAX};
 use super::*;
-use crate::machine::Unavailable;
+use crate::machine::{Unavailable, Whereabouts};
 
 fn options() -> PlanOptions {
     PlanOptions {
@@ -25,6 +25,7 @@ fn options() -> PlanOptions {
         send: SendChoice::Auto,
         reactors: ReactorChoice::Auto,
         pin: true,
+        stall_timeout: Duration::from_secs(30),
     }
 }
 
@@ -32,7 +33,7 @@ fn machine() -> Machine {
     Machine {
         cores: vec![0, 1, 2, 3],
         io_uring: Ok(()),
-        server_is_local: true,
+        servers: Whereabouts::Here,
     }
 }
 
@@ -153,7 +154,7 @@ fn without_io_uring_auto_goes_on_and_uring_explains() {
 #[test]
 fn zero_copy_is_for_other_machines_and_few_lanes() {
     let machine = Machine {
-        server_is_local: false,
+        servers: Whereabouts::Elsewhere,
         ..machine()
     };
     assert_eq!(Plan::new(&options(), &machine).unwrap().send, Send::Zc);
@@ -181,7 +182,8 @@ proptest! {
         pipeline_depth in 1..=PIPELINE_DEPTH_MAX,
         connections in 1..=CONNECTIONS_MAX,
         cores in 1_usize..80,
-        server_is_local: bool,
+        servers in prop_oneof![Just(Whereabouts::Here), Just(Whereabouts::Elsewhere), Just(Whereabouts::Both)],
+        nodes in 1_usize..17,
         send in prop_oneof![Just(SendChoice::Auto), Just(SendChoice::Zc), Just(SendChoice::Copy)],
         driver in prop_oneof![Just(DriverChoice::Auto), Just(DriverChoice::TokioUring)],
     ) {
@@ -190,11 +192,12 @@ proptest! {
             amount: Amount::Keys(200), key_size, value_size, pipeline_depth, connections, send, driver,
             ..options()
         };
-        let machine = Machine { cores: (0..cores).collect(), io_uring: Ok(()), server_is_local };
-        let plan = match Plan::new(&options, &machine) {
+        let machine = Machine { cores: (0..cores).collect(), io_uring: Ok(()), servers };
+        let plan = match Plan::for_nodes(&options, &machine, nodes) {
             Ok(plan) => plan,
             Err(error) => {
-                prop_assert!(driver == DriverChoice::TokioUring, "{}", error);
+                let too_many = connections * nodes > LANES_MAX;
+                prop_assert!(driver == DriverChoice::TokioUring || too_many, "{}", error);
                 return Ok(());
             }
         };
@@ -208,7 +211,7 @@ proptest! {
         prop_assert!(plan.batch_frames * plan.segment.frame().bytes() as u64 <= FENCE_EVERY_BYTES
             || plan.batch_frames == 1);
         prop_assert!(!plan.reactor_cores.is_empty());
-        prop_assert!(plan.reactor_cores.len() <= plan.connections);
-        prop_assert_eq!(plan.lane_sequences().len(), plan.connections);
+        prop_assert!(plan.reactor_cores.len() <= plan.lanes());
+        prop_assert_eq!(plan.lanes(), plan.connections * nodes);
     }
 }

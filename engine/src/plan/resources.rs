@@ -4,7 +4,7 @@ use super::options::{DriverChoice, PlanOptions, ReactorChoice, SendChoice};
 use super::{Driver, Send};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
-use crate::machine::Machine;
+use crate::machine::{Machine, Whereabouts};
 use crate::segment::Segment;
 
 /// Blocks are about this large: larger sends gain nothing (docs/ARCHITECTURE.md, "Blocks").
@@ -138,7 +138,7 @@ pub(super) fn reactor_cores(
         ReactorChoice::Count(count) => *count,
         ReactorChoice::EveryCore => available.len(),
         ReactorChoice::Auto => {
-            let spare = usize::from(machine.server_is_local);
+            let spare = usize::from(machine.servers != Whereabouts::Elsewhere);
             let most = available.len().saturating_sub(spare).max(1);
             connections.div_ceil(LANES_PER_REACTOR).min(most)
         }
@@ -194,7 +194,7 @@ pub(super) fn choose_send(
         (Driver::Uring, SendChoice::Zc) => Ok(Send::Zc),
         // A local peer always copies, so zero-copy can only lose there, and SEND copies faster than
         // WRITE_FIXED (docs/experiments/registered-writes-on-loopback.md).
-        (Driver::Uring, SendChoice::Auto) if machine.server_is_local => Ok(Send::Copy),
+        (Driver::Uring, SendChoice::Auto) if machine.servers == Whereabouts::Here => Ok(Send::Copy),
         (Driver::Uring, SendChoice::Copy)
         | (Driver::Socket, SendChoice::Auto | SendChoice::Copy) => Ok(Send::Copy),
         (Driver::Uring | Driver::TokioUring, SendChoice::Fixed)

@@ -121,6 +121,17 @@ impl KeySequence {
         }
     }
 
+    /// This sequence and `next` as one, where `next` goes on just where this one ends in the same
+    /// greater sequence.
+    #[must_use]
+    pub fn followed_by(&self, next: &Self) -> Option<Self> {
+        let follows = self.first + self.count == next.first && self.shape == next.shape;
+        follows.then(|| Self {
+            count: self.count + next.count,
+            ..self.clone()
+        })
+    }
+
     /// Splits into `parts` consecutive sequences whose lengths differ by at most one. Parts
     /// beyond the number of indices are left out.
     #[must_use]

@@ -1,0 +1,166 @@
+//! What a node's own counts say: how many keys it has more than before, and whether only ours
+//! can have made that difference.
+
+use std::time::{Duration, Instant};
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::monitor::{Change, Snapshot};
+use crate::plan::sequence::KeySequence;
+
+/// How long a server may work on what it was sent before connections were closed.
+const SETTLE_MAX: Duration = Duration::from_secs(2);
+/// Time between two looks at it, and how many equal ones mean that it is done.
+const SETTLE_POLL: Duration = Duration::from_millis(40);
+const SETTLED_LOOKS: u32 = 3;
+/// What was known of a node before the fill.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// Keys in the database.
+    pub keys: u64,
+    /// Statistics, where INFO is permitted.
+    pub snapshot: Option<Snapshot>,
+}
+
+impl Before {
+    /// Asks a node.
+    ///
+    /// # Errors
+    /// The node is gone, or does not permit DBSIZE.
+    pub fn take(control: &mut Control) -> Result<Self> {
+        Ok(Self {
+            keys: control.key_count()?,
+            snapshot: Snapshot::take(control).ok(),
+        })
+    }
+}
+
+/// What a node was sent, for the audit to look for.
+#[derive(Clone, Debug, Default)]
+pub struct Sent {
+    /// The sequences that were handed to the kernel.
+    pub heads: Vec<KeySequence>,
+    /// SET commands sent, those sent again included.
+    pub commands: u64,
+    /// Those among them that were sent again.
+    pub resent: u64,
+    /// Whether a lane ended before all its keys were acknowledged, so that the server may still
+    /// be working on what it was sent.
+    pub is_cut_short: bool,
+}
+
+/// What the audit found on one node.
+#[derive(Clone, Debug, Default)]
+pub struct NodeFinding {
+    /// Planned keys of this node that it holds; unknown when the look was cut short.
+    pub present: Option<u64>,
+    /// Keys by which the database grew; unknown where others changed it too.
+    pub created: Option<u64>,
+    /// What happened there since the fill began.
+    pub change: Option<Change>,
+    /// Its memory now, in bytes.
+    pub used_memory: Option<u64>,
+}
+
+/// What a node's own counts say.
+#[derive(Default)]
+pub(crate) struct Count {
+    pub(crate) finding: NodeFinding,
+    /// The process that answered.
+    pub(crate) run_id: Option<String>,
+    /// Keys in the database.
+    pub(crate) keys: u64,
+    /// Whether they prove that all planned keys are there.
+    pub(crate) is_proof: bool,
+    /// Whether the database was empty before the fill.
+    was_empty: bool,
+    /// The node did not answer.
+    pub(crate) is_gone: bool,
+}
+
+impl Count {
+    /// Counts on a node that should hold `planned` of the planned keys. `is_disturbed`: its keys
+    /// may have come from other nodes, or gone there.
+    pub(crate) fn take(
+        control: &mut Control,
+        before: Option<&Before>,
+        sent: &Sent,
+        planned: u64,
+        is_disturbed: bool,
+    ) -> Result<Self> {
+        let is_settled = !sent.is_cut_short || (!is_disturbed && settle(control)?);
+        let keys = control.key_count()?;
+        let after = Snapshot::take(control).ok();
+        let snapshot = before.and_then(|before| before.snapshot.as_ref());
+        let change = snapshot
+            .zip(after.as_ref())
+            .map(|(b, a)| Change::between(b, a));
+        // A server that does not come to rest works for others too.
+        let is_undisturbed = is_settled
+            && !is_disturbed
+            && change
+                .as_ref()
+                .is_some_and(|change| change.is_ours_alone(sent.commands));
+        let growth = before.and_then(|before| keys.checked_sub(before.keys));
+        // Every SET on the server was one of ours and was carried out once, so none of the new
+        // keys can stand for a planned one that is missing.
+        let is_accounted = sent.resent == 0
+            && change.as_ref().is_some_and(|change| {
+                change.sets_refused == 0 && change.sets_done == sent.commands
+            });
+        Ok(Self {
+            is_proof: is_undisturbed && is_accounted && growth == Some(planned),
+            was_empty: before.is_some_and(|before| before.keys == 0),
+            run_id: after.as_ref().map(|after| after.run_id().to_owned()),
+            keys,
+            is_gone: false,
+            finding: NodeFinding {
+                present: None,
+                created: growth.filter(|_| is_undisturbed),
+                used_memory: after.map(|snapshot| snapshot.used_memory),
+                change,
+            },
+        })
+    }
+
+    /// What a node says that does not answer.
+    pub(crate) fn of_nobody() -> Self {
+        Self {
+            is_gone: true,
+            ..Self::default()
+        }
+    }
+
+    /// What can be said without looking for single keys.
+    pub(crate) fn without_a_look(self) -> NodeFinding {
+        NodeFinding {
+            present: self
+                .finding
+                .created
+                .filter(|_| self.is_proof || self.was_empty),
+            ..self.finding
+        }
+    }
+}
+
+/// Waits until a server has carried out what it was sent before its connections were closed.
+/// `false` where it has not after [`SETTLE_MAX`].
+fn settle(control: &mut Control) -> Result<bool> {
+    let deadline = Instant::now() + SETTLE_MAX;
+    let (mut last, mut equal) = (None, 0);
+    while Instant::now() < deadline {
+        let sets = match Snapshot::take(control) {
+            Ok(snapshot) => Some(snapshot.sets()),
+            Err(Error::NotPermitted { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let now = Some((control.key_count()?, sets));
+        equal = if now == last { equal + 1 } else { 0 };
+        if equal == SETTLED_LOOKS {
+            return Ok(true);
+        }
+        last = now;
+        std::thread::sleep(SETTLE_POLL);
+    }
+    Ok(false)
+}
