@@ -230,12 +230,14 @@ fn server(node: &NodeReport, is_cluster: bool) -> String {
     if let Some(percent) = node.server_cpu_percent {
         text += &format!(", CPU {percent:.0} %");
     }
-    if let (Some(before), Some(after)) = (node.used_memory_before, node.used_memory_after) {
-        text += &format!(
-            ", memory {} before, {} after",
-            figures::bytes(before),
-            figures::bytes(after)
-        );
+    let bytes = |bytes| figures::bytes(bytes);
+    match (node.used_memory_before, node.used_memory_after) {
+        (Some(before), Some(after)) => {
+            text += &format!(", memory {} before, {} after", bytes(before), bytes(after));
+        }
+        // A node that joined later.
+        (None, Some(after)) => text += &format!(", memory {} after", bytes(after)),
+        (_, None) => {}
     }
     text
 }

@@ -7,6 +7,20 @@ use serde_json::Value;
 
 use super::*;
 
+fn node() -> NodeReport {
+    NodeReport {
+        address: "10.0.0.1:6379".into(),
+        keys: Some(1_048_576),
+        created: Some(1_048_576),
+        server_cpu_percent: Some(98.4),
+        used_memory_before: Some(1 << 20),
+        used_memory_after: Some(3 << 29),
+        refused: BTreeMap::new(),
+        seconds: 1.25,
+        keys_per_second: 838_860.8,
+    }
+}
+
 fn complete() -> Report {
     Report {
         schema: SCHEMA,
@@ -61,17 +75,7 @@ fn complete() -> Report {
             cpu_seconds_per_gib: Some(0.4),
             peak_rss_bytes: 9 << 20,
         },
-        nodes: vec![NodeReport {
-            address: "10.0.0.1:6379".into(),
-            keys: Some(1_048_576),
-            created: Some(1_048_576),
-            server_cpu_percent: Some(98.4),
-            used_memory_before: Some(1 << 20),
-            used_memory_after: Some(3 << 29),
-            refused: BTreeMap::new(),
-            seconds: 1.25,
-            keys_per_second: 838_860.8,
-        }],
+        nodes: vec![node()],
         slowest_node: None,
         refused: BTreeMap::new(),
         reconnects: 0,

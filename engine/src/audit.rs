@@ -7,7 +7,6 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use crate::cluster::slot::SLOTS;
-use crate::cluster::slot_set::SlotSet;
 use crate::count::Count;
 pub use crate::count::{Before, NodeFinding, Sent};
 use crate::error::{Error, Result};
@@ -111,21 +110,30 @@ impl Task<'_> {
     }
 }
 
-/// What earlier rounds have proved, so that each key is looked for once.
+/// What was seen of one slot's keys.
+#[derive(Clone, Debug)]
+struct Proof {
+    /// Where.
+    node: usize,
+    /// Those that were not there.
+    open: KeySequence,
+}
+
+/// What earlier rounds have seen, so that no key that was there is looked for again.
 #[derive(Debug)]
 pub(crate) struct Audit {
-    /// By slot, the node on which all planned keys of the slot were seen.
-    proved: Vec<Option<usize>>,
-    /// By node, the process they were seen in.
-    run_ids: Vec<Option<String>>,
+    /// By slot.
+    proofs: Vec<Option<Proof>>,
+    /// By node, the process and the history of its data in which it was seen.
+    histories: Vec<Option<String>>,
     rounds: u64,
 }
 
 impl Default for Audit {
     fn default() -> Self {
         Self {
-            proved: vec![None; usize::from(SLOTS)],
-            run_ids: Vec::new(),
+            proofs: vec![None; usize::from(SLOTS)],
+            histories: Vec::new(),
             rounds: 0,
         }
     }
@@ -146,73 +154,43 @@ impl Audit {
         observe: &mut dyn FnMut(Event),
     ) -> Result<Finding> {
         let shares = nodes.shares(task.planned);
-        let is_cluster = nodes.is_cluster();
         let counts = nodes.ask_each(|number, node| {
             let (before, sent) = (task.before[number].as_ref(), &task.sent[number]);
             let planned = shares[number].count();
             Count::take(&mut node.control, before, sent, planned, task.is_disturbed)
         });
         let mut finding = Finding::default();
-        let counts = taken(counts, is_cluster, &shares, &mut finding)?;
+        let counts = taken(counts, nodes.is_cluster(), &shares, &mut finding)?;
         self.judge(nodes, &counts);
-        let is_interrupted = task.stop.signal().is_some();
-        let is_proved = counts.iter().all(|count| count.is_proof);
-        if !is_proved && !is_interrupted && self.rounds == 0 && task.is_all_sent() {
-            observe(Event::Notice(task.explain(&counts)));
-        }
-        self.rounds += 1;
-        if is_interrupted {
+        if task.stop.signal().is_some() {
             finding.nodes = counts.into_iter().map(Count::without_a_look).collect();
             return Ok(finding);
         }
+        let is_proved = counts.iter().all(|count| count.is_proof);
+        if !is_proved && self.rounds == 0 && task.is_all_sent() {
+            observe(Event::Notice(task.explain(&counts)));
+        }
+        self.rounds += 1;
         let groups = self.open_groups(nodes, &counts, task, &shares);
-        let planned = groups
-            .iter()
-            .flatten()
-            .map(|group| group.keys.count())
-            .sum();
-        let looked = AtomicU64::new(0);
-        let look = Look {
-            plan: task.plan,
-            how: task.how(),
-            stop: task.stop,
-            looked: &looked,
-        };
-        let seen = tell_while(&looked, planned, observe, || {
-            nodes.ask_each(|number, node| {
-                let keys: Vec<_> = groups[number]
-                    .iter()
-                    .map(|group| group.keys.clone())
-                    .collect();
-                let seen = look.at(&mut node.control, &keys)?;
-                // A full server may evict keys in the middle of the look.
-                let keys_now = match seen.is_some() && !keys.is_empty() {
-                    true => node.control.key_count()?,
-                    false => u64::MAX,
-                };
-                Ok(seen.map(|seen| (seen, keys_now)))
-            })
-        });
+        let seen = look(nodes, &groups, task, observe);
         for (number, (count, seen)) in counts.into_iter().zip(seen).enumerate() {
             let mut node = count.finding;
-            let proved = shares[number]
-                .within(&self.proved_on(number, nodes))
-                .count();
-            let proved = if is_cluster { proved } else { 0 };
+            let asked: u64 = groups[number].iter().map(|group| group.keys.count()).sum();
+            // Keys that nobody had to look for any more.
+            let known = match nodes.is_cluster() {
+                true if !count.is_gone => shares[number].count() - asked,
+                _ => 0,
+            };
             node.present = match seen {
                 _ if count.is_proof => Some(shares[number].count()),
                 Ok(None) => None,
                 Ok(Some((seen, keys_now))) => {
-                    let partly = self.take_in(number, &groups[number], seen, &mut finding);
-                    Some((proved + partly).min(keys_now))
+                    let present = self.take_in(number, &groups[number], seen, &mut finding);
+                    Some((known + present).min(keys_now))
                 }
-                Err(error) if is_cluster && is_gone(&error) => {
-                    let open = groups[number]
-                        .iter()
-                        .map(|group| group.keys.count())
-                        .sum::<u64>();
-                    *finding.unsettled.entry(error.to_string()).or_default() += open;
-                    Some(proved)
+                Err(error) if nodes.is_cluster() && is_gone(&error) => {
+                    *finding.unsettled.entry(error.to_string()).or_default() += asked;
+                    Some(known)
                 }
                 Err(error) => return Err(error),
             };
@@ -225,31 +203,27 @@ impl Audit {
         Ok(finding)
     }
 
-    /// Keeps what counting proves, and forgets what was seen in processes that are gone.
+    /// Keeps what counting proves, and forgets what was seen in data that may have been replaced.
     fn judge(&mut self, nodes: &Nodes, counts: &[Count]) {
-        self.run_ids.resize(counts.len(), None);
+        self.histories.resize(counts.len(), None);
         for (number, (count, node)) in counts.iter().zip(nodes.iter()).enumerate() {
-            if self.run_ids[number] != count.run_id {
-                self.proved
-                    .iter_mut()
-                    .filter(|proof| **proof == Some(number))
-                    .for_each(|proof| *proof = None);
-                self.run_ids[number].clone_from(&count.run_id);
+            if self.histories[number] != count.history {
+                for proof in &mut self.proofs {
+                    proof.take_if(|proof| proof.node == number);
+                }
+                self.histories[number].clone_from(&count.history);
             }
             if count.is_proof {
-                let slots = node.slots.iter().map(usize::from);
-                slots.for_each(|slot| self.proved[slot] = Some(number));
+                for slot in node.slots.iter() {
+                    self.note(slot, number, KeySequence::new(0, 0));
+                }
             }
         }
     }
 
-    /// The slots of a node whose keys were all seen there.
-    fn proved_on(&self, number: usize, nodes: &Nodes) -> SlotSet {
-        let slots = nodes.iter().nth(number).map(|node| &node.slots);
-        let slots = slots.into_iter().flat_map(SlotSet::iter);
-        slots
-            .filter(|slot| self.proved[usize::from(*slot)] == Some(number))
-            .collect()
+    /// Takes note of what is open in a slot.
+    fn note(&mut self, slot: u16, node: usize, open: KeySequence) {
+        self.proofs[usize::from(slot)] = Some(Proof { node, open });
     }
 
     /// For each node the keys to look for, in a cluster slot by slot.
@@ -275,21 +249,20 @@ impl Audit {
                     .map(|keys| Group { slot: 0, keys })
                     .collect();
             }
-            let slots = node.slots.iter();
-            slots
-                .filter(|slot| self.proved[usize::from(*slot)] != Some(number))
-                .map(|slot| Group {
-                    slot,
-                    keys: shares[number].within(&std::iter::once(slot).collect()),
-                })
-                .filter(|group| group.keys.count() > 0)
-                .collect()
+            let of_slot = |slot| Group {
+                slot,
+                keys: match &self.proofs[usize::from(slot)] {
+                    Some(proof) if proof.node == number => proof.open.clone(),
+                    _ => shares[number].within(&std::iter::once(slot).collect()),
+                },
+            };
+            let groups = node.slots.iter().map(of_slot);
+            groups.filter(|group| group.keys.count() > 0).collect()
         };
         nodes.iter().enumerate().map(of_node).collect()
     }
 
-    /// Keeps what was seen on a node; how many keys are there in groups that are not complete,
-    /// and in those that now are.
+    /// Keeps what was seen on a node; how many of the keys asked for are there.
     fn take_in(
         &mut self,
         number: usize,
@@ -300,19 +273,55 @@ impl Audit {
         let mut present = 0;
         for (group, seen) in groups.iter().zip(seen) {
             present += seen.present;
-            if seen.present == group.keys.count() {
-                self.proved[usize::from(group.slot)] = Some(number);
+            if let Some(class) = seen.unsettled {
+                let open = group.keys.count() - seen.present;
+                *finding.unsettled.entry(class).or_default() += open;
+                continue;
             }
-            match seen.unsettled {
-                Some(class) => {
-                    let open = group.keys.count() - seen.present;
-                    *finding.unsettled.entry(class).or_default() += open;
-                }
-                None => finding.missing.extend(seen.missing),
-            }
+            let open = KeySequence::join(seen.missing.iter().cloned());
+            self.note(group.slot, number, open);
+            finding.missing.extend(seen.missing);
         }
         present
     }
+}
+
+/// What was seen of a node's groups, and how many keys the node has after that: a full server may
+/// evict keys in the middle of the look. `None` once a stop is asked for.
+type NodeSeen = Result<Option<(Vec<Seen>, u64)>>;
+
+/// Looks on every node for its groups of keys.
+fn look(
+    nodes: &mut Nodes,
+    groups: &[Vec<Group>],
+    task: &Task<'_>,
+    observe: &mut dyn FnMut(Event),
+) -> Vec<NodeSeen> {
+    let looked = AtomicU64::new(0);
+    let look = Look {
+        plan: task.plan,
+        how: task.how(),
+        stop: task.stop,
+        looked: &looked,
+    };
+    let planned = groups
+        .iter()
+        .flatten()
+        .map(|group| group.keys.count())
+        .sum();
+    tell_while(&looked, planned, observe, || {
+        nodes.ask_each(|number, node| {
+            let groups = &groups[number];
+            if groups.is_empty() {
+                return Ok(Some((Vec::new(), u64::MAX)));
+            }
+            let keys: Vec<_> = groups.iter().map(|group| group.keys.clone()).collect();
+            let Some(seen) = look.at(&mut node.control, &keys)? else {
+                return Ok(None);
+            };
+            Ok(Some((seen, node.control.key_count()?)))
+        })
+    })
 }
 
 /// Keys to look for together: in a cluster those of one slot.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::control::Control;
+use crate::control::{Control, Info};
 use crate::error::{Error, Result};
 use crate::monitor::{Change, Snapshot};
 use crate::plan::sequence::KeySequence;
@@ -66,8 +66,9 @@ pub struct NodeFinding {
 #[derive(Default)]
 pub(crate) struct Count {
     pub(crate) finding: NodeFinding,
-    /// The process that answered.
-    pub(crate) run_id: Option<String>,
+    /// The process that answered, and in a cluster the history of its data: another one where it
+    /// was a replica in between.
+    pub(crate) history: Option<String>,
     /// Keys in the database.
     pub(crate) keys: u64,
     /// Whether they prove that all planned keys are there.
@@ -111,7 +112,7 @@ impl Count {
         Ok(Self {
             is_proof: is_undisturbed && is_accounted && growth == Some(planned),
             was_empty: before.is_some_and(|before| before.keys == 0),
-            run_id: after.as_ref().map(|after| after.run_id().to_owned()),
+            history: after.as_ref().map(|after| history(control, after.run_id())),
             keys,
             is_gone: false,
             finding: NodeFinding {
@@ -141,6 +142,16 @@ impl Count {
             ..self.finding
         }
     }
+}
+
+/// The process and, in a cluster, the replication id of its data.
+fn history(control: &mut Control, run_id: &str) -> String {
+    let replication = match control.is_in_cluster() {
+        true => control.info("replication").unwrap_or_default(),
+        false => Info::default(),
+    };
+    let id = replication.text("master_replid").unwrap_or_default();
+    format!("{run_id} {id}")
 }
 
 /// Waits until a server has carried out what it was sent before its connections were closed.

@@ -75,6 +75,8 @@ pub struct Lane {
     fence_number: u64,
     /// A fence by itself is wanted, because one seems to be lost.
     is_nudged: bool,
+    /// No further frames are wanted.
+    is_closing: bool,
     window: Window,
     scanner: ReplyScanner,
     refused: BTreeMap<String, u64>,
@@ -95,6 +97,7 @@ impl Lane {
             batch_end: 0,
             fence_number: 0,
             is_nudged: false,
+            is_closing: false,
             window: Window::default(),
             scanner: ReplyScanner::default(),
             refused: BTreeMap::new(),
@@ -234,6 +237,12 @@ impl Lane {
             && self.window.len() < FENCES_OUTSTANDING_MAX + NUDGES_MAX;
     }
 
+    /// Nothing more is to be sent but the rest of the chunk under way and, with fenced replies, a
+    /// fence behind it, so that it is known how far the server has come.
+    pub fn close(&mut self) {
+        self.is_closing = true;
+    }
+
     /// Whether what is being sent is a fence by itself.
     #[must_use]
     pub fn is_nudging(&self) -> bool {
@@ -296,14 +305,16 @@ impl Lane {
     /// The chunk that would follow, if the window has room for it.
     fn peek_chunk(&self) -> Option<Chunk> {
         let remaining = self.sequence.count() - self.sent;
-        if self.is_nudged {
+        let is_unfenced = self.shape.replies == Replies::Fenced
+            && self.sent > self.window.end().unwrap_or(self.acked);
+        if self.is_nudged || self.is_closing && is_unfenced {
             return Some(Chunk {
                 first: self.sent,
                 frames: 0,
                 fence: Some(self.fence_number),
             });
         }
-        if remaining == 0 {
+        if remaining == 0 || self.is_closing {
             return None;
         }
         let segment_frames = self.shape.segment.frames() as u64;

@@ -277,19 +277,22 @@ pub struct Monitor {
 
 impl Monitor {
     /// Starts watching through `control`.
-    #[must_use]
-    pub fn start(control: Control, before: Snapshot) -> Self {
+    ///
+    /// # Errors
+    /// As [`Snapshot::take`].
+    pub fn start(mut control: Control) -> Result<Self> {
+        let first = Snapshot::take(&mut control)?;
         let latest = Arc::new(Mutex::new(Latest::default()));
         let over = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
             let (latest, over) = (Arc::clone(&latest), Arc::clone(&over));
-            move || watch(control, &before, &latest, &over)
+            move || watch(control, first, &latest, &over)
         });
-        Self {
+        Ok(Self {
             latest,
             over,
             thread,
-        }
+        })
     }
 
     /// The server's CPU between the last two looks, in percent of one core.
@@ -317,8 +320,7 @@ fn lock(latest: &Mutex<Latest>) -> MutexGuard<'_, Latest> {
     latest.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn watch(mut control: Control, before: &Snapshot, latest: &Mutex<Latest>, over: &AtomicBool) {
-    let mut last = before.clone();
+fn watch(mut control: Control, mut last: Snapshot, latest: &Mutex<Latest>, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
         std::thread::park_timeout(POLL);
         let Ok(now) = Snapshot::take(&mut control) else {

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cluster::slot_set::SlotSet;
 use crate::cluster::topology::{Endpoint, HostMap, Topology};
@@ -21,6 +21,9 @@ const ASKED_AT_ONCE_MAX: usize = 16;
 const WITNESSES: usize = 3;
 /// How long a node may take to say who owns what, while others could be asked.
 const TOPOLOGY_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a cluster that is down before a fill may take to come up, and how often it is asked.
+const UP_PATIENCE: Duration = Duration::from_secs(3);
+const UP_POLL: Duration = Duration::from_millis(100);
 /// So many ranges of slots are named in a message.
 const RANGES_SHOWN_MAX: usize = 8;
 
@@ -419,7 +422,13 @@ impl Nodes {
                     .into(),
             });
         }
-        if !seed.cluster_is_up()? {
+        // One that was just made needs a moment.
+        let deadline = Instant::now() + UP_PATIENCE;
+        while !seed.cluster_is_up()? {
+            if Instant::now() < deadline {
+                std::thread::sleep(UP_POLL);
+                continue;
+            }
             return Err(Error::Server {
                 address: seed.address(),
                 what: "says that its cluster is down (cluster_state:fail)".into(),

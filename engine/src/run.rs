@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, UsageWho, getrlimit, setrlimit};
 use crate::audit::{Audit, Finding, Task};
 use crate::count::Before;
 use crate::crew::{Crew, Order};
-use crate::error::Result;
+use crate::error::{Error, Result};
 pub use crate::event::{Event, NodeProgress, Progress};
 use crate::handshake::Greeting;
 use crate::lane::Replies;
@@ -72,9 +72,6 @@ pub fn fill(
     };
     fill.watch_nodes();
     fill.send_all()?;
-    fill.monitors.iter_mut().for_each(|monitor| {
-        monitor.take();
-    });
     let audit_at = Instant::now();
     let sending = fill.passes.elapsed;
     let (finding, audit_error) = match fill.converge() {
@@ -114,7 +111,7 @@ struct Fill<'a> {
     /// The planned keys for which there is a node.
     planned: KeySequence,
     nodes: &'a mut Nodes,
-    /// By node; `None` where it does not let itself be watched, or joined later.
+    /// By node; `None` where it does not let itself be watched.
     monitors: Vec<Option<Monitor>>,
     stop: &'a Stop,
     observe: &'a mut dyn FnMut(Event),
@@ -130,19 +127,17 @@ struct Fill<'a> {
 }
 
 impl Fill<'_> {
-    /// Starts a monitor for every node that lets itself be watched.
+    /// Starts a monitor for every node that has none yet and lets itself be watched.
     fn watch_nodes(&mut self) {
-        for (number, node) in self.nodes.iter().enumerate() {
-            let snapshot = self.before[number]
-                .as_ref()
-                .and_then(|before| before.snapshot.clone());
-            let why = match (snapshot, node.control.reconnect()) {
-                (Some(snapshot), Ok(second)) => {
-                    self.monitors.push(Some(Monitor::start(second, snapshot)));
-                    continue;
-                }
-                (None, _) => "INFO is not permitted".to_owned(),
-                (_, Err(error)) => error.to_string(),
+        for node in self.nodes.iter().skip(self.monitors.len()) {
+            let monitor = node.control.reconnect().and_then(Monitor::start);
+            let Err(error) = monitor else {
+                self.monitors.push(monitor.ok());
+                continue;
+            };
+            let why = match error {
+                Error::NotPermitted { .. } => "INFO is not permitted".to_owned(),
+                error => error.to_string(),
             };
             self.monitors.push(None);
             (self.observe)(Event::Warning(format!(
@@ -303,7 +298,7 @@ impl Fill<'_> {
         self.changes += u64::from(has_changed);
         let nodes = self.nodes.iter().len();
         self.before.resize_with(nodes, || None);
-        self.monitors.resize_with(nodes, || None);
+        self.watch_nodes();
         self.passes.nodes.resize_with(nodes, Default::default);
     }
 

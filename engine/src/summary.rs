@@ -205,12 +205,11 @@ fn acked(facts: &Facts<'_>) -> u64 {
     if facts.replies() == Replies::Each || refused == 0 {
         return acked;
     }
-    acked.min(
-        facts
-            .finding
-            .present()
-            .unwrap_or(acked.saturating_sub(refused)),
-    )
+    let seen = facts
+        .finding
+        .present()
+        .filter(|_| facts.finding.unsettled.is_empty());
+    acked.min(seen.unwrap_or(acked.saturating_sub(refused)))
 }
 
 /// With fenced replies nobody sees the reply to a command; known is how long each connection
@@ -290,7 +289,11 @@ fn reason(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> String {
     } else {
         "server"
     };
+    let unsettled: u64 = facts.finding.unsettled.values().sum();
     let stored = match facts.finding.present() {
+        Some(present) if unsettled > 0 => format!(
+            "{present} of {planned} planned keys were seen on the {place}, {unsettled} could not be looked for"
+        ),
         Some(present) => format!("{present} of {planned} planned keys are on the {place}"),
         None => {
             let why = facts.audit_error.unwrap_or("it was not looked at");
@@ -376,9 +379,10 @@ fn unsettled(facts: &Facts<'_>, patience: Duration) -> String {
         Some((class, _)) if class == "ASK" || class == "TRYAGAIN" => format!(
             "slots have been moving for {seconds} s without an end ({class}; see `redis-cli --cluster check`, finish it with `redis-cli --cluster fix`)"
         ),
-        Some((class, keys)) => {
-            format!("{keys} keys could not be looked for within {seconds} s ({class})")
-        }
+        Some((class, _)) if class == "CLUSTERDOWN" => format!(
+            "the cluster has been down for {seconds} s (CLUSTERDOWN; see `redis-cli --cluster check`)"
+        ),
+        Some((class, _)) => format!("the cluster has not answered for {seconds} s ({class})"),
         None => format!("nothing has changed for {seconds} s (--stall-timeout)"),
     }
 }

@@ -39,6 +39,11 @@ impl Window {
         self.0.is_empty()
     }
 
+    /// Position behind the last frame for which an acknowledgement is awaited, if there is one.
+    pub(crate) fn end(&self) -> Option<u64> {
+        self.0.back().map(|last| last.end)
+    }
+
     /// The connection is gone.
     pub(crate) fn clear(&mut self) {
         self.0.clear();

@@ -38,6 +38,7 @@ const LEVELS: &[&[&str]] = &[
     &["nodes", "look", "count"],
     &["audit"],
     &["driver::dialer", "driver::contract"],
+    &["driver::place"],
     &["driver::desk"],
     &["driver::uring::token"],
     &["driver::uring::arena"],

@@ -313,7 +313,6 @@ fn habits_from_other_programs_are_explained() {
         ("--keys 10 --pass secret", ["--pass", "-a"]),
         ("--keys 10 --user me", ["--user", "-u"]),
         ("--keys 10 -P 16", ["-P", "--pipeline-depth"]),
-        ("--keys 10 -c", ["-c", "cluster"]),
     ] {
         refuses(args, words);
         let outcome = fill_port(1).with(args).run();

@@ -1,3 +1,5 @@
+//! Topologies as servers announce them, and what is not one.
+
 use proptest::prelude::*;
 
 use super::*;

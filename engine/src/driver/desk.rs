@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use super::contract::{LaneEnd, NodeLane, Shared};
 pub use super::dialer::Connection;
 use super::dialer::{Dialer, Job};
-use crate::handshake::{Greeted, Greeting};
+use super::place::Place;
+use crate::handshake::Greeted;
 use crate::lane::{Lane, LaneError, is_final};
 use crate::latency::Latencies;
 use crate::reply::error_class;
@@ -28,31 +29,6 @@ const DIAL_AT_ONCE: Duration = Duration::from_millis(250);
 const DIALERS_MAX: usize = 16;
 /// How often counters are published and time-outs looked at.
 const TICK: Duration = Duration::from_millis(50);
-
-/// A lane and what is known of its connection.
-#[derive(Debug)]
-struct Place {
-    lane: Lane,
-    /// Number of the node it fills.
-    node: usize,
-    greeting: Arc<Greeting>,
-    end: Option<LaneEnd>,
-    is_connected: bool,
-    /// Since when it is connected, or not.
-    since: Instant,
-    /// When it last sent or received something.
-    moved_at: Instant,
-    attempts: u32,
-    was_connected: bool,
-    /// Why it has no connection.
-    cause: String,
-    /// Keys that were sent and not acknowledged when the last connection was lost.
-    unacknowledged: u64,
-    /// Keys sent more than once, because connections were lost.
-    resent: u64,
-    /// The server refuses further writes; since when outstanding replies are awaited.
-    refusal: Option<(String, Instant)>,
-}
 
 /// The lanes of one reactor.
 pub struct Desk {
@@ -80,27 +56,11 @@ impl Desk {
     pub fn new(lanes: Vec<NodeLane>, shared: Shared) -> Self {
         let now = Instant::now();
         let nodes = lanes.iter().map(|lane| lane.node + 1).max().unwrap_or(0);
-        let place = |NodeLane {
-                         lane,
-                         node,
-                         greeting,
-                     }| Place {
-            end: Lane::is_done(&lane).then_some(LaneEnd::Done),
-            lane,
-            node,
-            greeting,
-            is_connected: false,
-            since: now,
-            moved_at: now,
-            attempts: 0,
-            was_connected: false,
-            cause: "it could not be connected".into(),
-            unacknowledged: 0,
-            resent: 0,
-            refusal: None,
-        };
         Self {
-            places: lanes.into_iter().map(place).collect(),
+            places: lanes
+                .into_iter()
+                .map(|lane| Place::new(lane, now))
+                .collect(),
             shared,
             latencies: Latencies::default(),
             dialers: (0..nodes.min(DIALERS_MAX)).map(|_| Dialer::new()).collect(),
@@ -201,15 +161,7 @@ impl Desk {
     /// Whether `lane` has something to send now.
     #[must_use]
     pub fn can_send(&self, lane: usize) -> bool {
-        let place = &self.places[lane];
-        let is_ending = self.stopping_since.is_some() || place.refusal.is_some();
-        place.is_connected
-            && place.end.is_none()
-            && if is_ending {
-                place.lane.is_mid_chunk()
-            } else {
-                place.lane.wants_to_send()
-            }
+        self.places[lane].can_send()
     }
 
     /// As [`Lane::next`], while nobody asked to stop.
@@ -242,11 +194,11 @@ impl Desk {
             Ok(()) if place.lane.is_done() => LaneEnd::Done,
             Ok(()) => return true,
             Err(LaneError::Refused(error)) => {
-                let (error, _) = place.refusal.get_or_insert((error, now));
-                if place.lane.is_waiting() || place.lane.is_mid_chunk() {
+                let (error, _) = place.refusal.get_or_insert((error, now)).clone();
+                if place.is_unfinished() {
                     return true;
                 }
-                LaneEnd::Refused(error.clone())
+                LaneEnd::Refused(error)
             }
             Err(LaneError::Protocol(error)) => LaneEnd::Failed(error),
         };
@@ -347,6 +299,8 @@ impl Desk {
         let is_wanted = self.shared.stop.signal().is_some() || self.shared.halt.get().is_some();
         if is_wanted && self.stopping_since.is_none() {
             self.stopping_since = Some(now);
+            self.places.iter_mut().for_each(|place| place.lane.close());
+            self.has_nudged = true;
             self.dialers.iter().for_each(Dialer::stop);
         }
         for place in &mut self.places {
@@ -355,8 +309,7 @@ impl Desk {
                 (None, Some(since)) => (LaneEnd::Stopped, since),
                 (None, None) => continue,
             };
-            let is_waiting = place.lane.is_waiting() || place.lane.is_mid_chunk();
-            if !place.is_connected || !is_waiting || now - since > STOP_PATIENCE {
+            if !place.is_connected || !place.is_unfinished() || now - since > STOP_PATIENCE {
                 place.end.get_or_insert(end);
             }
         }

@@ -4,6 +4,7 @@
 pub mod contract;
 pub mod desk;
 mod dialer;
+mod place;
 pub mod socket;
 pub mod tokio_uring;
 pub mod uring;

@@ -1,0 +1,75 @@
+//! One lane at the desk: its connection, and how it ends.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::contract::{LaneEnd, NodeLane};
+use crate::handshake::Greeting;
+use crate::lane::Lane;
+
+/// A lane and what is known of its connection.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) lane: Lane,
+    /// Number of the node it fills.
+    pub(super) node: usize,
+    pub(super) greeting: Arc<Greeting>,
+    pub(super) end: Option<LaneEnd>,
+    pub(super) is_connected: bool,
+    /// Since when it is connected, or not.
+    pub(super) since: Instant,
+    /// When it last sent or received something.
+    pub(super) moved_at: Instant,
+    pub(super) attempts: u32,
+    pub(super) was_connected: bool,
+    /// Why it has no connection.
+    pub(super) cause: String,
+    /// Keys that were sent and not acknowledged when the last connection was lost.
+    pub(super) unacknowledged: u64,
+    /// Keys sent more than once, because connections were lost.
+    pub(super) resent: u64,
+    /// The server refuses further writes; since when outstanding replies are awaited.
+    pub(super) refusal: Option<(String, Instant)>,
+}
+
+impl Place {
+    /// A lane without a connection.
+    pub(super) fn new(lane: NodeLane, now: Instant) -> Self {
+        let NodeLane {
+            lane,
+            node,
+            greeting,
+        } = lane;
+        Self {
+            end: lane.is_done().then_some(LaneEnd::Done),
+            lane,
+            node,
+            greeting,
+            is_connected: false,
+            since: now,
+            moved_at: now,
+            attempts: 0,
+            was_connected: false,
+            cause: "it could not be connected".into(),
+            unacknowledged: 0,
+            resent: 0,
+            refusal: None,
+        }
+    }
+
+    /// Whether the lane has something to send now. After a refusal, only what it has begun.
+    pub(super) fn can_send(&self) -> bool {
+        self.is_connected
+            && self.end.is_none()
+            && if self.refusal.is_some() {
+                self.lane.is_mid_chunk()
+            } else {
+                self.lane.wants_to_send()
+            }
+    }
+
+    /// Whether something is still to come of what the lane has sent.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.lane.is_waiting() || self.lane.is_mid_chunk() || self.can_send()
+    }
+}
