@@ -252,4 +252,34 @@ proptest! {
         let keys_seen: std::collections::BTreeSet<_> = server.sets.into_iter().collect();
         prop_assert_eq!(keys_seen.len() as u64, keys);
     }
+
+    #[test]
+    fn a_closed_lane_learns_how_far_the_server_has_come(
+        replies in prop_oneof![Just(Replies::Fenced), Just(Replies::Each)],
+        segment_frames in 1_usize..9,
+        batch_frames in 1_u64..40,
+        steps in proptest::collection::vec((0.0..1.2_f64, 0.0..1.2_f64), 0..60),
+    ) {
+        let mut lane = lane(replies, segment_frames, batch_frames, 300);
+        let mut block = block(&lane);
+        let mut server = Server { reply_off: replies == Replies::Fenced, ..Server::default() };
+        let close_at = steps.len();
+        let calm = std::iter::repeat_n((1.0, 1.0), 20);
+        for (n, (sent, received)) in steps.into_iter().chain(calm).enumerate() {
+            if n == close_at {
+                lane.close();
+            }
+            if let Some(range) = lane.next(&mut block) {
+                let bytes = part(sent, range.len());
+                server.read(&block[range][..bytes]);
+                lane.sent(bytes, Instant::now());
+            }
+            let bytes = part(received, server.answers.len());
+            let answers: Vec<u8> = server.answers.drain(..bytes).collect();
+            receive(&mut lane, &answers).unwrap();
+        }
+        prop_assert!(!lane.wants_to_send() && !lane.is_waiting() && !lane.is_mid_chunk());
+        prop_assert_eq!(lane.frames_acked(), server.sets.len() as u64);
+        prop_assert_eq!(lane.frames_acked(), lane.frames_seen_max());
+    }
 }

@@ -26,6 +26,7 @@ pub mod machine;
 pub mod monitor;
 pub mod nodes;
 pub mod observe;
+mod open_files;
 mod passes;
 pub mod plan;
 pub mod preflight;

@@ -10,6 +10,7 @@ use crate::cluster::slot_set::SlotSet;
 use crate::cluster::topology::{Endpoint, HostMap, Topology};
 use crate::control::{Control, ServerFacts};
 use crate::error::{Error, Result};
+use crate::open_files;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
 use crate::preflight::{Preflight, Share};
@@ -92,7 +93,8 @@ impl Nodes {
             return Ok(nodes);
         }
         let mut seed = Control::connect_seed(target)?;
-        let topology = seed.topology()?.mapped(&options.host_map);
+        let announced = seed.topology()?;
+        let topology = announced.clone().mapped(&options.host_map);
         if topology.master_count() == 0 {
             return Err(Error::Server {
                 address: seed.address(),
@@ -100,9 +102,11 @@ impl Nodes {
                 cure: "create the cluster first (redis-cli --cluster create)".into(),
             });
         }
+        // A fill says it where even that is not enough.
+        let _ = open_files::raise_for(topology.master_count() as u64);
         nodes
             .adopt(topology)
-            .map_err(|problem| nodes.explain(problem, &seed))?;
+            .map_err(|problems| nodes.explain(problems, &announced, &seed))?;
         nodes.check_coverage(&mut seed)?;
         Ok(nodes)
     }
@@ -366,19 +370,41 @@ impl Nodes {
     }
 
     /// What the user can do about masters that cannot be filled.
-    fn explain(&self, mut problems: Vec<(Endpoint, Error)>, seed: &Control) -> Error {
-        let unreachable: Vec<String> = problems
+    fn explain(
+        &self,
+        mut problems: Vec<(Endpoint, Error)>,
+        announced: &Topology,
+        seed: &Control,
+    ) -> Error {
+        // The name by which the cluster itself knows a master.
+        let announced_as = |endpoint: &Endpoint| {
+            let map = &self.options.host_map;
+            let mut masters = announced.masters().map(|(master, _)| master);
+            let master = masters.find(|master| map.apply((*master).clone()) == *endpoint);
+            master.unwrap_or(endpoint).clone()
+        };
+        let unreachable: Vec<_> = problems
             .iter()
             .filter(|(_, error)| is_unreachable(error))
-            .map(|(endpoint, error)| format!("{endpoint} ({})", error.in_brief()))
+            .map(|(endpoint, error)| {
+                let announced = announced_as(endpoint);
+                let mapped = if announced == *endpoint {
+                    String::new()
+                } else {
+                    format!("mapped to {endpoint}: ")
+                };
+                (
+                    announced.to_string(),
+                    format!("{announced} ({mapped}{})", error.in_brief()),
+                )
+            })
             .collect();
-        if let [(first, _), ..] = &problems[..]
-            && !unreachable.is_empty()
-        {
+        if let [(example, _), ..] = &unreachable[..] {
+            let masters: Vec<_> = unreachable.iter().map(|(_, text)| text.as_str()).collect();
             return Error::AnnouncedUnreachable {
                 seed: seed.address(),
-                masters: unreachable.join(", "),
-                example: first.to_string(),
+                masters: masters.join(", "),
+                example: example.clone(),
             };
         }
         let (endpoint, error) = problems.swap_remove(0);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{Resource, UsageWho, getrlimit, setrlimit};
+use nix::sys::resource::UsageWho;
 
 use crate::audit::{Audit, Finding, Task};
 use crate::count::Before;
@@ -22,13 +22,11 @@ use crate::reactor::cpu_time;
 use crate::report::Report;
 pub use crate::stop::Stop;
 use crate::stop::{Halt, HaltCause};
-use crate::summary;
 use crate::target::Target;
+use crate::{open_files, summary};
 
 /// How long an interrupted fill waits for one answer of a server.
 const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(1);
-/// Files that are open beside the connections: rings, standard streams.
-const FILES_BESIDE_CONNECTIONS: u64 = 64;
 /// Control connections per node: one asks, one watches.
 const CONTROLS_PER_NODE: u64 = 2;
 /// A pass lasts so long before a change of owners ends it, so that a resharding of many slots does
@@ -51,7 +49,10 @@ pub fn fill(
     stop: &Stop,
     observe: &mut dyn FnMut(Event),
 ) -> Result<Report> {
-    raise_open_files(plan, observe);
+    let connections = plan.lanes() as u64 + CONTROLS_PER_NODE * nodes.iter().len() as u64;
+    if let Some(warning) = open_files::raise_for(connections) {
+        observe(Event::Warning(warning));
+    }
     let before = nodes.ask_each(|_, node| Before::take(&mut node.control));
     let before: Vec<Option<Before>> = before
         .into_iter()
@@ -403,21 +404,5 @@ impl Fill<'_> {
                 "CLIENT REPLY is refused here: each reply was read".into(),
             ));
         }
-    }
-}
-
-/// Raises the limit of open files as far as the plan needs and the system allows.
-fn raise_open_files(plan: &Plan, observe: &mut dyn FnMut(Event)) {
-    let needed =
-        plan.lanes() as u64 + CONTROLS_PER_NODE * plan.nodes as u64 + FILES_BESIDE_CONNECTIONS;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return;
-    };
-    if soft < needed && setrlimit(Resource::RLIMIT_NOFILE, needed.min(hard), hard).is_err()
-        || hard < needed
-    {
-        observe(Event::Warning(format!(
-            "only {hard} files may be open (`ulimit -Hn`), {needed} are needed: some connections will fail; use fewer (-n)"
-        )));
     }
 }

@@ -17,7 +17,7 @@ const UNSAFE_FOLDER: &str = "engine/src/driver/uring/";
 #[rustfmt::skip]
 const LEVELS: &[&[&str]] = &[
     &["error"],
-    &["stop", "latency", "machine", "event"],
+    &["stop", "latency", "machine", "event", "open_files"],
     &["plan::alphabet", "plan::amount", "plan::values", "plan::footprint"],
     &["cluster", "cluster::slot", "cluster::slot_set"],
     &["plan::sequence", "cluster::topology"],

@@ -206,7 +206,7 @@ impl HostMap {
     }
 
     /// What to use for an announced address; an entry with its port goes before one without.
-    fn apply(&self, announced: Endpoint) -> Endpoint {
+    pub(crate) fn apply(&self, announced: Endpoint) -> Endpoint {
         let of_port = |port: Option<u16>| {
             let wanted = |(from, _): &&(Address, Address)| {
                 from.host.eq_ignore_ascii_case(&announced.host) && from.port == port

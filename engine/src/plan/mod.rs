@@ -15,10 +15,11 @@ use std::time::Duration;
 
 pub use options::{DriverChoice, PlanOptions, ReactorChoice, RepliesChoice, SendChoice};
 
-use self::keyspace::Keyspace;
+use self::keyspace::{KeyLayout, Keyspace};
 use self::resources::{Blocks, choose_driver, choose_send, reactor_cores};
 use self::sequence::KeySequence;
 use self::values::ValueLayout;
+use crate::cluster::slot::FIX_BYTES;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::lane::{LaneShape, Replies};
@@ -134,16 +135,19 @@ impl Plan {
     /// As [`new`](Self::new); more connections over all nodes than [`LANES_MAX`].
     pub fn for_nodes(options: &PlanOptions, machine: &Machine, nodes: usize) -> Result<Self> {
         options.check_ranges()?;
+        let keys = options
+            .amount
+            .keys((options.key_size + options.value_size) as u64);
+        if options.key_layout == KeyLayout::Slotted && options.key_size <= FIX_BYTES {
+            check_capacity(options, 0, keys)?;
+        }
         let keyspace = Keyspace::new(
             options.key_size,
             options.key_prefix.as_deref(),
             options.key_layout,
         )?;
         let values = ValueLayout::new(options.value_size, options.key_size, options.seed);
-        let keys = options
-            .amount
-            .keys((options.key_size + options.value_size) as u64);
-        check_capacity(options, &keyspace, keys)?;
+        check_capacity(options, keyspace.capacity(), keys)?;
         let connections = usize::try_from(keys).map_or(options.connections, |keys| {
             options.connections.min(keys.max(1))
         });
@@ -288,9 +292,9 @@ fn all_lanes(connections: usize, nodes: usize) -> Result<usize> {
 }
 
 /// Refuses more keys than the layout can name, and says what would do.
-fn check_capacity(options: &PlanOptions, keyspace: &Keyspace, keys: u64) -> Result<()> {
+fn check_capacity(options: &PlanOptions, capacity: u64, keys: u64) -> Result<()> {
     let needed = u128::from(options.start_key) + u128::from(keys);
-    if needed <= u128::from(keyspace.capacity()) {
+    if needed <= u128::from(capacity) {
         return Ok(());
     }
     let prefix = options.key_prefix.as_deref();
@@ -300,10 +304,14 @@ fn check_capacity(options: &PlanOptions, keyspace: &Keyspace, keys: u64) -> Resu
     });
     Err(Error::KeysDoNotFit {
         key_size: options.key_size,
-        capacity: keyspace.capacity(),
-        with_prefix: prefix
-            .map(|prefix| format!(" after the prefix '{}'", prefix.escape_debug()))
-            .unwrap_or_default(),
+        capacity,
+        with_prefix: match (prefix, options.key_layout) {
+            (Some(prefix), _) => format!(" after the prefix '{}'", prefix.escape_debug()),
+            (None, KeyLayout::Slotted) => {
+                format!(" before the {FIX_BYTES} bytes that steer each into its slot")
+            }
+            (None, KeyLayout::Plain) => String::new(),
+        },
         needed,
         keys,
         start_key: options.start_key,
