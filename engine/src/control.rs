@@ -15,6 +15,8 @@ use crate::reply::error_class;
 use crate::target::{Login, Target};
 use crate::{refusal, socket};
 
+/// How long a server may take for one answer, unless there are others to ask.
+const PATIENCE: Duration = Duration::from_secs(ANSWER_SECONDS_MAX);
 /// How long a server may take to free what was flushed.
 const FLUSH_SECONDS_MAX: Duration = Duration::from_secs(600);
 /// How often it is asked whether it is done.
@@ -27,6 +29,8 @@ pub struct Control {
     facts: ServerFacts,
     is_logged_in: bool,
     patience: Duration,
+    /// An answer was not waited for; whatever is read next would be that one.
+    is_out_of_step: bool,
 }
 
 impl Control {
@@ -39,7 +43,7 @@ impl Control {
     pub fn connect(target: &Target) -> Result<Self> {
         let (stream, address) = socket::connect(target)?;
         handshake::sniff(&stream, address)?;
-        let mut control = Self::connect_to(target, address)?;
+        let mut control = Self::connect_to(target, address, PATIENCE)?;
         control.facts.is_local = is_local(address);
         control.check_state()?;
         Ok(control)
@@ -53,7 +57,7 @@ impl Control {
     pub fn connect_seed(target: &Target) -> Result<Self> {
         let (stream, address) = socket::connect(target)?;
         handshake::sniff(&stream, address)?;
-        let mut control = Self::connect_to(target, address)?;
+        let mut control = Self::connect_to(target, address, PATIENCE)?;
         control.check_software()?;
         Ok(control)
     }
@@ -63,14 +67,14 @@ impl Control {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub fn reconnect(&self) -> Result<Self> {
-        let mut control = Self::connect_to(&self.target, self.facts.address)?;
+        let mut control = Self::connect_to(&self.target, self.facts.address, self.patience)?;
         control.facts = self.facts.clone();
         Ok(control)
     }
 
-    fn connect_to(target: &Target, address: SocketAddr) -> Result<Self> {
+    fn connect_to(target: &Target, address: SocketAddr, patience: Duration) -> Result<Self> {
         let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let timeout = Duration::from_secs(ANSWER_SECONDS_MAX);
+        let timeout = Some(patience);
         let failed = |error: &redis::RedisError| handshake::answer_error(address, "PING", error);
         // Without credentials and library name the crate sends nothing by itself, so that the
         // time-out is in place before anything is awaited.
@@ -83,10 +87,10 @@ impl Control {
             .map_err(|error| failed(&error))?
             .set_redis_settings(settings);
         let connection = redis::Client::open(info)
-            .and_then(|client| client.get_connection_with_timeout(timeout))
+            .and_then(|client| client.get_connection_with_timeout(patience))
             .and_then(|connection| {
-                connection.set_read_timeout(Some(timeout))?;
-                connection.set_write_timeout(Some(timeout))?;
+                connection.set_read_timeout(timeout)?;
+                connection.set_write_timeout(timeout)?;
                 Ok(connection)
             })
             .map_err(|error| failed(&error))?;
@@ -96,7 +100,8 @@ impl Control {
             target: target.clone(),
             facts,
             is_logged_in: false,
-            patience: timeout,
+            patience,
+            is_out_of_step: false,
         };
         control.log_in()?;
         control.is_logged_in = true;
@@ -244,15 +249,16 @@ impl Control {
         packed: &[u8],
         answers: usize,
     ) -> Result<Vec<Value>> {
-        match self.exchange(what, packed, answers) {
-            Err(Error::ConnectionLost { .. }) if self.is_logged_in => {
-                let patience = self.patience;
-                *self = self.reconnect()?;
-                self.set_patience(patience);
-                self.exchange(what, packed, answers)
+        if !self.is_out_of_step {
+            match self.exchange(what, packed, answers) {
+                Err(Error::ConnectionLost { .. }) if self.is_logged_in => {}
+                outcome => return outcome,
             }
-            outcome => outcome,
         }
+        let patience = self.patience;
+        *self = self.reconnect()?;
+        self.set_patience(patience);
+        self.exchange(what, packed, answers)
     }
 
     fn exchange(
@@ -266,6 +272,7 @@ impl Control {
             Err(error) => error,
         };
         let address = self.facts.address;
+        self.is_out_of_step = failure.is_timeout();
         if failure.is_timeout() && self.is_logged_in {
             return Err(Error::Stuck {
                 address,

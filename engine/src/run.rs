@@ -308,6 +308,7 @@ impl Fill<'_> {
     fn converge(&mut self) -> Result<Finding> {
         let mut audit = Audit::default();
         let (mut open_min, mut moved_at) = (u64::MAX, Instant::now());
+        let mut is_told = false;
         if self.stop.signal().is_some() {
             self.nodes.set_patience(INTERRUPTED_PATIENCE);
         }
@@ -353,6 +354,13 @@ impl Fill<'_> {
             self.refresh();
             self.wait_until_up();
             if finding.missing.is_empty() {
+                if let Some((class, keys)) = finding.unsettled.iter().next().filter(|_| !is_told) {
+                    is_told = true;
+                    (self.observe)(Event::Notice(format!(
+                        "{keys} planned keys cannot be looked for at the moment ({class}): waiting, at most {} s",
+                        self.plan.stall_timeout.as_secs()
+                    )));
+                }
                 std::thread::sleep(LOOK_AGAIN);
                 continue;
             }
