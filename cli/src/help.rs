@@ -16,9 +16,10 @@ All options: redis-client fill --help";
 
 /// Usage of `fill`.
 pub(crate) const FILL_USAGE: &str = "\
-redis-client fill -h HOST -d AMOUNT [OPTIONS]    fill up to an amount of bytes
-       redis-client fill -h HOST --keys N [OPTIONS]     fill an exact number of keys
-       redis-client fill -h HOST -f                     only empty the database";
+redis-client fill -h HOST -d AMOUNT [OPTIONS]      fill up to an amount of bytes
+       redis-client fill -h HOST --keys N [OPTIONS]       fill an exact number of keys
+       redis-client fill -h HOST -c -d AMOUNT [OPTIONS]   fill the cluster to which HOST belongs
+       redis-client fill -h HOST [-c] -f                  only empty the database(s)";
 
 /// Below the list of flags of `fill`.
 pub(crate) const FILL_AFTER: &str = "\
@@ -45,6 +46,9 @@ Examples:
   redis-client fill -h localhost -d 10 --preset fast -n 16   a preset, with more connections
   redis-client fill -h localhost --keys 1000000 --db 3       exactly a million keys
   redis-client fill -h localhost --keys 1000 --start-key 1000000          a thousand more
+  redis-client fill -h localhost -c -d 5                     a cluster, 5 GiB over all masters
+  redis-client fill -h localhost -c -d 5 --key-size 256 --value-size 4096 --pipeline-depth 3000 -n 8
+  redis-client fill -h nat.example -p 7000 -c -d 1 --host-map 10.0.0.1=nat.example
   redis-client fill -h localhost -d 1 --output json -q | jq .verdict      for scripts
 
 Recommended settings:
@@ -53,6 +57,8 @@ Recommended settings:
   - Depth: 2000 to 5000 on a fast network; 500 to 1000 where the server is short of memory
     or shared, since a batch occupies it while it lasts.
   - Connections: 2 to 4; 8 to 16 for a server with I/O threads, or over a long distance.
+  - Clusters: connections are per master; one or two each are enough. Every hash slot gets the
+    same number of keys, whoever owns it, so masters are filled in proportion to their slots.
   - Do not use -n, -s, -u as in redis-cli: here these are connections, serial and user; a
     database is --db, sockets and URIs are not supported.
 

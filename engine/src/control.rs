@@ -255,9 +255,7 @@ impl Control {
                 outcome => return outcome,
             }
         }
-        let patience = self.patience;
         *self = self.reconnect()?;
-        self.set_patience(patience);
         self.exchange(what, packed, answers)
     }
 
