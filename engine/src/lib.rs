@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod control;
 pub mod count;
 mod crew;
+mod discovery;
 pub mod driver;
 pub mod error;
 pub mod event;

@@ -1,9 +1,12 @@
 //! Every check that a server has to pass before it is filled. Changes nothing on it: commands
 //! are tried in forms that are refused only after the checks in question.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use redis::{Cmd, Value, cmd};
 
-use crate::control::Control;
+use crate::control::{Control, ServerFacts};
 use crate::error::Result;
 use crate::handshake::error_text;
 use crate::plan::Plan;
@@ -56,6 +59,38 @@ impl Preflight {
             all.warnings.extend(one.warnings);
         }
         all
+    }
+}
+
+impl Preflight {
+    /// Masters without maxmemory that run on one machine have to share its memory: compares what
+    /// the plan adds to them all, so many keys to each, with what that machine has.
+    pub(crate) fn check_machines(&mut self, plan: &Plan, masters: &[(&ServerFacts, u64)]) {
+        let mut machines: BTreeMap<IpAddr, (u64, u64, u64)> = BTreeMap::new();
+        for (facts, keys) in masters {
+            let (Some(0), Some(total), Some(used)) = (
+                facts.maxmemory,
+                facts.total_system_memory,
+                facts.used_memory,
+            ) else {
+                continue;
+            };
+            let machine = machines.entry(facts.address.ip()).or_default();
+            machine.0 += 1;
+            machine.1 = machine
+                .1
+                .saturating_add(used)
+                .saturating_add(plan.payload_bytes_of(*keys));
+            machine.2 = total;
+        }
+        let full = machines
+            .iter()
+            .find(|(_, (_, needed, total))| needed > total);
+        if let Some((ip, (masters, needed, total))) = full {
+            self.does_not_fit.get_or_insert(format!(
+                "{needed} bytes of keys and values, those already in use included, exceed the memory of the machine that {masters} masters share ({ip}, {total} bytes)"
+            ));
+        }
     }
 }
 

@@ -36,6 +36,7 @@ const LEVELS: &[&[&str]] = &[
     &["control"],
     &["preflight", "monitor", "report"],
     &["nodes", "look", "count"],
+    &["discovery"],
     &["audit"],
     &["driver::dialer", "driver::contract"],
     &["driver::place"],
