@@ -65,14 +65,23 @@ impl Preflight {
 impl Preflight {
     /// Masters without maxmemory that run on one machine have to share its memory: compares what
     /// the plan adds to them all, so many keys to each, with what that machine has.
-    pub(crate) fn check_machines(&mut self, plan: &Plan, masters: &[(&ServerFacts, u64)]) {
+    pub(crate) fn check_machines(
+        &mut self,
+        plan: &Plan,
+        masters: &[(&ServerFacts, u64)],
+        flush: bool,
+    ) {
+        if self.already_present {
+            return;
+        }
         let mut machines: BTreeMap<IpAddr, (u64, u64, u64)> = BTreeMap::new();
         for (facts, keys) in masters {
-            let (Some(0), Some(total), Some(used)) = (
-                facts.maxmemory,
-                facts.total_system_memory,
-                facts.used_memory,
-            ) else {
+            let used = match flush {
+                true => facts.used_memory_at_start,
+                false => facts.used_memory,
+            };
+            let limits = (facts.maxmemory, facts.total_system_memory, used);
+            let (Some(0), Some(total), Some(used)) = limits else {
                 continue;
             };
             let machine = machines.entry(facts.address.ip()).or_default();
