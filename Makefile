@@ -1,13 +1,16 @@
 # `make` without a target prints what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build test check demo bench redis-start redis-stop install clean
+.PHONY: help build test check demo demo-cluster bench redis-start redis-stop \
+	redis-cluster-start redis-cluster-stop install clean
 
 PREFIX ?= /usr/local
 PORT ?= 6379
+NODES ?= 3
+REPLICAS ?= 0
 CARGO ?= cargo
 
 help: ## print this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the optimised program: target/release/redis-client
 	$(CARGO) build --release --locked -p redis-client
@@ -26,6 +29,9 @@ test: check server ## everything: check, unit, property and end-to-end tests, ev
 demo: server build ## fill a private server with 1 GiB and prove it by redis-cli
 	scripts/demo.sh target/release/redis-client
 
+demo-cluster: server build ## the same with a private cluster of five masters
+	scripts/demo-cluster.sh target/release/redis-client
+
 bench: server build ## the figures of PERFORMANCE.md (about ten minutes; best on an idle machine)
 	$(CARGO) bench --locked -p redis-client-benches
 
@@ -34,6 +40,12 @@ redis-start: server ## start a server without persistence on PORT (6379)
 
 redis-stop: ## stop that server
 	scripts/server.sh stop $(PORT)
+
+redis-cluster-start: server ## start a cluster of NODES masters (3 or 5), each with REPLICAS (0 or 1), from PORT on
+	scripts/cluster.sh start '$(PORT)' '$(NODES)' '$(REPLICAS)'
+
+redis-cluster-stop: ## stop that cluster
+	scripts/cluster.sh stop '$(PORT)'
 
 install: build ## install the program into PREFIX/bin (/usr/local)
 	install -D -m 755 target/release/redis-client $(DESTDIR)$(PREFIX)/bin/redis-client

@@ -4,12 +4,8 @@
 #   server.sh start PORT      start one in a temporary folder
 #   server.sh stop PORT       stop the one that `start` started
 set -euo pipefail
-
-# The folder of the server on port $1: its process id and its log.
-folder() { echo "${TMPDIR:-/tmp}/redis-client-server-$(id -u)-$1"; }
-
-# The first of the programs in $@ that is installed.
-first_of() { for program in "$@"; do command -v "$program" && return; done; return 1; }
+# shellcheck source-path=SCRIPTDIR source=process.sh
+. "$(dirname "$0")/process.sh"
 
 ensure() {
   if first_of redis-server valkey-server >/dev/null && first_of redis-cli valkey-cli >/dev/null; then
@@ -26,43 +22,27 @@ ensure() {
 }
 
 start() {
-  local port=$1 folder server cli
-  folder=$(folder "$port")
-  server=$(first_of redis-server valkey-server) cli=$(first_of redis-cli valkey-cli)
-  if [ "$("$cli" -p "$port" ping 2>/dev/null)" ]; then
+  local port=$1 folder
+  folder=$(folder_of server "$port")
+  if is_taken "$port"; then
     echo "something answers on port $port already; choose another: make redis-start PORT=..." >&2
     exit 1
   fi
-  mkdir -p -m 700 "$folder"
-  "$server" --port "$port" --bind 127.0.0.1 --save '' --appendonly no --daemonize yes \
-    --dir "$folder" --pidfile "$folder/pid" --logfile "$folder/log" >/dev/null
-  for _ in $(seq 100); do
-    if [ "$("$cli" -p "$port" ping 2>/dev/null)" = PONG ]; then
-      echo "a server runs on 127.0.0.1:$port; stop it with: make redis-stop PORT=$port"
-      return
-    fi
-    sleep 0.1
-  done
-  echo "the server did not start; its log: $folder/log" >&2
-  exit 1
+  launch "$port" "$folder"
+  await answers "$port" || { echo "the server did not start; its log: $folder/log" >&2; exit 1; }
+  echo "a server runs on 127.0.0.1:$port; stop it with: make redis-stop PORT=$port"
 }
 
 stop() {
   local folder
-  folder=$(folder "$1")
-  if [ ! -f "$folder/pid" ]; then
+  folder=$(folder_of server "$1")
+  if ! runs_in "$folder"; then
     echo "no server of ours runs on port $1" >&2
     exit 1
   fi
-  local pid
-  pid=$(cat "$folder/pid")
-  kill "$pid"
-  for _ in $(seq 100); do
-    kill -0 "$pid" 2>/dev/null || { rm -rf "$folder"; echo "stopped"; return; }
-    sleep 0.1
-  done
-  echo "the server (process $pid) does not stop" >&2
-  exit 1
+  end "$folder"
+  rm -rf "$folder"
+  echo "stopped"
 }
 
 case "${1:-}" in
