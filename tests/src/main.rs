@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+mod clusters;
 mod contents;
 mod engines;
 mod fixtures;
