@@ -78,8 +78,8 @@ pub(crate) struct Task<'a> {
 impl Task<'_> {
     /// Whether everything planned was sent at least once.
     fn is_all_sent(&self) -> bool {
-        let heads = self.sent.iter().flat_map(|sent| &sent.heads);
-        heads.map(KeySequence::count).sum::<u64>() >= self.planned.count()
+        let keys = self.sent.iter().map(|sent| sent.keys);
+        keys.sum::<u64>() >= self.planned.count()
     }
 
     /// Values need to be compared only where planned keys may have been there before.
@@ -253,7 +253,7 @@ impl Audit {
                 slot,
                 keys: match &self.proofs[usize::from(slot)] {
                     Some(proof) if proof.node == number => proof.open.clone(),
-                    _ => shares[number].within(&std::iter::once(slot).collect()),
+                    _ => shares[number].of_slot(slot),
                 },
             };
             let groups = node.slots.iter().map(of_slot);

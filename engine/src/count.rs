@@ -38,7 +38,9 @@ impl Before {
 /// What a node was sent, for the audit to look for.
 #[derive(Clone, Debug, Default)]
 pub struct Sent {
-    /// The sequences that were handed to the kernel.
+    /// Keys that were handed to the kernel, each counted once.
+    pub keys: u64,
+    /// Which keys these are; not kept in a cluster, where every planned key is looked for.
     pub heads: Vec<KeySequence>,
     /// SET commands sent, those sent again included.
     pub commands: u64,

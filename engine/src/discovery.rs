@@ -34,6 +34,7 @@ impl Nodes {
             topology: Topology::default(),
             nodes: Vec::new(),
             left_out: Vec::new(),
+            problem: None,
             ask_first: 0,
         };
         if !target.is_cluster {
@@ -73,7 +74,7 @@ impl Nodes {
             let number = self.ask_first % self.nodes.len();
             self.ask_first += 1;
             if let Some(topology) = self.seen_by(number) {
-                return topology != self.topology && self.adopt(topology).is_ok();
+                return topology != self.topology && self.try_to_adopt(topology);
             }
         }
         false
@@ -122,6 +123,19 @@ impl Nodes {
         let seen = control.with_patience(TOPOLOGY_PATIENCE, Control::topology);
         let topology = seen.ok()?.mapped(&self.options.host_map);
         Some(topology.without(&self.left_out))
+    }
+
+    /// Takes a topology over, or remembers why that is not possible.
+    fn try_to_adopt(&mut self, topology: Topology) -> bool {
+        let outcome = self.adopt(topology);
+        self.problem = outcome.err().and_then(|problems| {
+            let (endpoint, error) = problems.into_iter().next()?;
+            Some(format!(
+                "{endpoint}, which owns slots now, cannot be filled: {}",
+                error.in_brief()
+            ))
+        });
+        self.problem.is_none()
     }
 
     /// Takes a topology over: connects to masters that are new, and gives each node its slots.

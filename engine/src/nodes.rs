@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::cluster::slot::SLOTS;
 use crate::cluster::slot_set::SlotSet;
 use crate::cluster::topology::{Endpoint, HostMap, Topology};
 use crate::control::{Control, ServerFacts};
@@ -52,6 +53,8 @@ pub struct Nodes {
     pub(crate) nodes: Vec<Node>,
     /// Masters that could not be reached and are left out (`allow_partial`).
     pub(crate) left_out: Vec<String>,
+    /// Why the present topology cannot be taken over.
+    pub(crate) problem: Option<String>,
     /// Number of the node that is asked first for the topology.
     pub(crate) ask_first: usize,
 }
@@ -116,11 +119,16 @@ impl Nodes {
     /// For each node its keys of a sequence.
     #[must_use]
     pub fn shares(&self, keys: &KeySequence) -> Vec<KeySequence> {
-        let share = |node: &Node| match self.is_cluster() {
-            true => keys.within(&node.slots),
-            false => keys.clone(),
-        };
-        self.nodes.iter().map(share).collect()
+        if !self.is_cluster() {
+            return vec![keys.clone(); self.nodes.len()];
+        }
+        let mut owners = vec![None; usize::from(SLOTS)];
+        for (number, node) in self.nodes.iter().enumerate() {
+            for slot in node.slots.iter() {
+                owners[usize::from(slot)] = Some(number);
+            }
+        }
+        keys.deal(|slot| owners[usize::from(slot)], self.nodes.len())
     }
 
     /// Every check that changes nothing, on every node.

@@ -30,6 +30,8 @@ pub(crate) struct Pass {
     pub(crate) reconnects: u64,
     /// Whether it sent again what an audit found missing.
     pub(crate) is_mending: bool,
+    /// Whether the audit will ask which keys were sent.
+    pub(crate) keeps_heads: bool,
 }
 
 /// All passes so far.
@@ -37,7 +39,7 @@ pub(crate) struct Pass {
 pub(crate) struct Passes {
     pub(crate) nodes: Vec<NodeWork>,
     /// What the last pass did not get round to.
-    pub(crate) unsent: Vec<KeySequence>,
+    pub(crate) unsent: KeySequence,
     /// Keys sent, each counted once.
     pub(crate) sent: u64,
     /// Keys sent more than once.
@@ -76,7 +78,7 @@ impl Passes {
         self.reconnects += pass.reconnects;
         self.rounds += u64::from(pass.is_mending);
         self.failure = None;
-        self.unsent.clear();
+        let mut unsent = Vec::new();
         let mut busy = vec![Duration::ZERO; nodes];
         for (number, reactor) in pass.reactors.into_iter().enumerate() {
             self.reactor_cpu[number] += reactor.cpu;
@@ -105,8 +107,11 @@ impl Passes {
                     self.resent += lane.sent.count();
                 } else {
                     self.sent += lane.sent.count();
-                    self.unsent.push(lane.unsent);
-                    node.sent.heads.push(lane.sent);
+                    node.sent.keys += lane.sent.count();
+                    unsent.push(lane.unsent);
+                    if pass.keeps_heads {
+                        node.sent.heads.push(lane.sent);
+                    }
                 }
                 if matches!(lane.end, LaneEnd::Refused(_) | LaneEnd::Failed(_)) {
                     self.failure.get_or_insert(lane.end);
@@ -116,7 +121,7 @@ impl Passes {
         for (node, busy) in self.nodes.iter_mut().zip(busy) {
             node.busy += busy;
         }
-        self.unsent.retain(|keys| keys.count() > 0);
+        self.unsent = KeySequence::join(unsent);
     }
 
     /// Keys acknowledged, those sent again included.

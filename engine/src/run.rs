@@ -163,7 +163,7 @@ impl Fill<'_> {
             if self.passes.sent > sent_before {
                 moved_at = Instant::now();
             }
-            keys = KeySequence::join(self.passes.unsent.drain(..));
+            keys = std::mem::take(&mut self.passes.unsent);
             let is_pointless = matches!(cause, Some(HaltCause::Pointless(_)));
             if keys.count() == 0 || is_pointless || self.stop.signal().is_some() {
                 break;
@@ -181,8 +181,7 @@ impl Fill<'_> {
                 break;
             }
         }
-        self.passes.unsent = KeySequence::join([keys]).runs();
-        self.passes.unsent.retain(|keys| keys.count() > 0);
+        self.passes.unsent = keys;
         self.tell_outcome();
         Ok(())
     }
@@ -229,6 +228,7 @@ impl Fill<'_> {
             cpu: (cpu_after.0 - cpu_before.0, cpu_after.1 - cpu_before.1),
             reconnects,
             is_mending,
+            keeps_heads: !self.nodes.is_cluster(),
         };
         self.passes.take_in(pass, self.nodes.iter().len());
         let cause = halt.get().cloned();
@@ -331,7 +331,7 @@ impl Fill<'_> {
             let can_mend = self.nodes.is_cluster()
                 && self.halt.is_none()
                 && self.gave_up.is_none()
-                && self.passes.unsent.is_empty()
+                && self.passes.unsent.count() == 0
                 && !matches!(
                     self.passes.failure,
                     Some(crate::driver::contract::LaneEnd::Refused(_))

@@ -375,6 +375,9 @@ fn cause(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> String {
 /// What a cluster did not come to terms with.
 fn unsettled(facts: &Facts<'_>, patience: Duration) -> String {
     let seconds = patience.as_secs();
+    if let Some(problem) = &facts.nodes.problem {
+        return problem.clone();
+    }
     match facts.finding.unsettled.iter().next() {
         Some((class, _)) if class == "ASK" || class == "TRYAGAIN" => format!(
             "slots have been moving for {seconds} s without an end ({class}; see `redis-cli --cluster check`, finish it with `redis-cli --cluster fix`)"

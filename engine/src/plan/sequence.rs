@@ -1,9 +1,10 @@
 //! Which key indices one lane sends, in which order. In a cluster these are the indices of one
 //! node's slots; later, what is left of them, or what an audit found missing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::slot::{SLOTS, place_of_slot};
+use crate::cluster::slot::{SLOTS, place_of_slot, slot_of_index};
 use crate::cluster::slot_set::SlotSet;
 
 /// Key indices in a fixed order, whose j-th element is found without walking there, so that
@@ -35,6 +36,13 @@ struct Part {
     sequence: KeySequence,
 }
 
+impl Default for KeySequence {
+    /// No indices.
+    fn default() -> Self {
+        Self::new(0, 0)
+    }
+}
+
 impl KeySequence {
     /// The `count` indices from `first` upwards; their end must not exceed 2^64 - 1.
     #[must_use]
@@ -58,7 +66,7 @@ impl KeySequence {
             parts.push(Part { begin, sequence });
         }
         match parts.pop() {
-            None => Self::new(0, 0),
+            None => Self::default(),
             Some(only) if parts.is_empty() => only.sequence,
             Some(last) => {
                 parts.push(last);
@@ -149,32 +157,48 @@ impl KeySequence {
     /// Only those indices whose slot, in the slotted layout, is one of `slots`.
     #[must_use]
     pub fn within(&self, slots: &SlotSet) -> Self {
-        let places: Arc<[u16]> = match &self.shape {
-            Shape::All => {
-                let mut places: Vec<u16> = slots.iter().map(place_of_slot).collect();
-                places.sort_unstable();
-                places.into()
+        let owner = |slot| slots.contains(slot).then_some(0);
+        self.deal(owner, 1).swap_remove(0)
+    }
+
+    /// Only those indices whose slot, in the slotted layout, is `slot`.
+    #[must_use]
+    pub fn of_slot(&self, slot: u16) -> Self {
+        let place = place_of_slot(slot);
+        match &self.shape {
+            Shape::Places(places) if places.binary_search(&place).is_err() => Self::default(),
+            Shape::All | Shape::Places(_) => self.at_places([place].into()),
+            Shape::Joined(_) => self.within(&std::iter::once(slot).collect()),
+        }
+    }
+
+    /// For each of so many owners the indices whose slot, in the slotted layout, it owns.
+    #[must_use]
+    pub fn deal(&self, owner_of: impl Fn(u16) -> Option<usize>, owners: usize) -> Vec<Self> {
+        let mut dealt: Vec<Vec<Self>> = vec![Vec::new(); owners];
+        for run in self.runs() {
+            let mut places: BTreeMap<usize, Vec<u16>> = BTreeMap::new();
+            let mut add = |place: u16| {
+                if let Some(owner) = owner_of(slot_of_index(place.into())) {
+                    places.entry(owner).or_default().push(place);
+                }
+            };
+            match &run.shape {
+                Shape::Places(all) => all.iter().copied().for_each(&mut add),
+                _ => (0..SLOTS).for_each(&mut add),
             }
-            Shape::Places(places) => {
-                let mut wanted = SlotSet::default();
-                slots
-                    .iter()
-                    .for_each(|slot| wanted.insert(place_of_slot(slot)));
-                let places = places.iter().copied();
-                places.filter(|place| wanted.contains(*place)).collect()
+            for (owner, places) in places {
+                dealt[owner].push(run.at_places(places.into()));
             }
-            Shape::Joined(parts) => {
-                let end = self.first + self.count;
-                return Self::join(parts.iter().map(|part| {
-                    let begin = self.first.max(part.begin) - part.begin;
-                    let end = end.saturating_sub(part.begin).min(part.sequence.count);
-                    let seen = part.sequence.part(begin.min(end), end - begin.min(end));
-                    seen.within(slots)
-                }));
-            }
-        };
+        }
+        dealt.into_iter().map(Self::join).collect()
+    }
+
+    /// Only the indices at these places of each round: ascending, and among those of this
+    /// sequence, which is not a joined one.
+    fn at_places(&self, places: Arc<[u16]>) -> Self {
         if self.count == 0 || places.is_empty() {
-            return Self::new(0, 0);
+            return Self::default();
         }
         let before = |index: u64| {
             let place = (index % u64::from(SLOTS)) as u16;
@@ -190,8 +214,8 @@ impl KeySequence {
         }
     }
 
-    /// The consecutive runs it is made of: itself, or the sequences it was joined from.
-    pub fn runs(&self) -> Vec<Self> {
+    /// The sequences it was joined from, or itself.
+    fn runs(&self) -> Vec<Self> {
         let Shape::Joined(parts) = &self.shape else {
             return vec![self.clone()];
         };
@@ -210,7 +234,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cluster::slot::slot_of_index;
 
     fn all(sequence: &KeySequence) -> Vec<u64> {
         (0..sequence.count())
@@ -264,8 +287,11 @@ mod tests {
             let joined = KeySequence::join([left.clone(), within.head(skip), sequence.part(0, count.min(7))]);
             let window = joined.tail(skip / 2).head(keep);
             prop_assert_eq!(all(&window.within(&two)), wanted(&two, &window));
-            let runs: Vec<u64> = window.runs().iter().flat_map(all).collect();
-            prop_assert_eq!(runs, all(&window));
+            for slot in two.iter().take(20) {
+                let alone = std::iter::once(slot).collect();
+                prop_assert_eq!(all(&within.of_slot(slot)), wanted(&alone, &within));
+                prop_assert_eq!(all(&window.of_slot(slot)), wanted(&alone, &window));
+            }
         }
 
         #[test]
@@ -274,15 +300,14 @@ mod tests {
             let low: SlotSet = (0..cut).collect();
             let high: SlotSet = (cut..SLOTS).collect();
             prop_assert_eq!(sequence.within(&low).count() + sequence.within(&high).count(), count);
+            let dealt = sequence.deal(|slot| Some(usize::from(slot >= cut)), 2);
+            prop_assert_eq!(dealt, vec![sequence.within(&low), sequence.within(&high)]);
         }
     }
 
     #[test]
     fn nothing_joined_is_empty() {
         assert_eq!(KeySequence::join([]).count(), 0);
-        assert_eq!(
-            KeySequence::join([KeySequence::new(7, 0)]).runs()[0].count(),
-            0
-        );
+        assert_eq!(KeySequence::join([KeySequence::new(7, 0)]).count(), 0);
     }
 }
