@@ -13,6 +13,9 @@ use crate::figures::{self, count};
 use crate::settings::Format;
 use crate::signals;
 
+/// So many servers are listed in the text form.
+const SERVERS_SHOWN_MAX: usize = 16;
+
 /// Prints to standard output. That nobody reads it is no failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
@@ -109,8 +112,11 @@ fn text(report: &Report) -> String {
         line("", format!("{} per command", latency_in_words(latency)));
     }
     line("client", client(report));
-    for node in &report.nodes {
+    for node in report.nodes.iter().take(SERVERS_SHOWN_MAX) {
         line("server", server(node, report.plan.cluster));
+    }
+    if let Some(more) = report.nodes.len().checked_sub(SERVERS_SHOWN_MAX + 1) {
+        line("", format!("and {} more, see --output json", more + 1));
     }
     if let Some(slowest) = &report.slowest_node {
         line("slowest", slowest.clone());

@@ -170,3 +170,49 @@ fn a_flush_alone_is_reported_too() {
     let object: Value = serde_json::from_str(&flushed(1234, Format::Json)).unwrap();
     assert_eq!(object, json!({"schema": 1, "flushed": 1234}));
 }
+
+fn of_cluster(masters: usize) -> Report {
+    let mut report = complete();
+    report.plan.cluster = true;
+    report.nodes = (0..masters).map(|_| node()).collect();
+    report.slowest_node = Some("10.0.0.9:6379".into());
+    (report.rounds, report.topology_changes, report.reconnects) = (2, 3, 1);
+    report
+}
+
+#[test]
+fn a_cluster_is_told_node_by_node() {
+    let text = text(&of_cluster(2));
+    for line in [
+        "complete: all 1,048,576 keys are on the cluster at db:6379\n",
+        "\nserver    10.0.0.1:6379: 1,048,576 keys, 838,861 keys/s, CPU 98 %, memory 1.00 MiB before, 1.50 GiB after\n",
+        "\nslowest   10.0.0.9:6379\n",
+        "\nmended    1 connection made again, 2 rounds over missing keys, slots got other owners 3 times\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    assert!(!text.contains("more, see"), "{text}");
+}
+
+#[test]
+fn a_node_that_joined_later_has_no_memory_from_before() {
+    let joined = NodeReport {
+        used_memory_before: None,
+        server_cpu_percent: None,
+        ..node()
+    };
+    assert_eq!(
+        server(&joined, true),
+        "10.0.0.1:6379: 1,048,576 keys, 838,861 keys/s, memory 1.50 GiB after"
+    );
+}
+
+#[test]
+fn of_many_servers_some_are_listed() {
+    let text = text(&of_cluster(40));
+    assert_eq!(text.matches("10.0.0.1:6379: ").count(), 16);
+    assert!(
+        text.contains("\n          and 24 more, see --output json\n"),
+        "{text}"
+    );
+}
