@@ -17,6 +17,8 @@ use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
 use crate::stop::Stop;
 
+/// Why keys cannot be looked for whose slot nobody owns.
+const NO_MASTER: &str = "their slots have no master";
 /// Time between two reports of progress.
 const TELL: Duration = Duration::from_millis(100);
 
@@ -161,6 +163,10 @@ impl Audit {
         });
         let mut finding = Finding::default();
         let counts = taken(counts, nodes.is_cluster(), &shares, &mut finding)?;
+        let unowned = nodes.unowned(task.planned).count();
+        if unowned > 0 {
+            finding.unsettled.insert(NO_MASTER.to_owned(), unowned);
+        }
         self.judge(nodes, &counts);
         if task.stop.signal().is_some() {
             finding.nodes = counts.into_iter().map(Count::without_a_look).collect();
@@ -351,7 +357,11 @@ fn taken(
 fn is_gone(error: &Error) -> bool {
     matches!(
         error,
-        Error::ConnectionLost { .. } | Error::Stuck { .. } | Error::Silent { .. }
+        Error::ConnectionLost { .. }
+            | Error::Stuck { .. }
+            | Error::Silent { .. }
+            | Error::TooManyClients { .. }
+            | Error::NotNow { .. }
     )
 }
 

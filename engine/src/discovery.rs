@@ -80,41 +80,41 @@ impl Nodes {
         false
     }
 
-    /// Whether a node that answers says that its cluster takes writes (or a part is enough).
-    pub(crate) fn is_up(&mut self) -> bool {
-        for _ in 0..self.nodes.len() {
-            let number = self.ask_first % self.nodes.len();
-            self.ask_first += 1;
-            let control = &mut self.nodes[number].control;
-            if let Ok(is_up) = control.with_patience(TOPOLOGY_PATIENCE, Control::cluster_is_up) {
-                return is_up || self.options.allow_partial;
-            }
-        }
-        false
-    }
-
     /// Whether several nodes see the owners that are known here, and none that the cluster is
     /// down. A server by itself always is.
     pub(crate) fn is_settled(&mut self) -> bool {
-        if !self.is_cluster() {
-            return true;
-        }
+        !self.is_cluster()
+            || self.is_up()
+                && self
+                    .witnesses()
+                    .into_iter()
+                    .all(|number| self.seen_by(number).as_ref() == Some(&self.topology))
+    }
+
+    /// Whether several nodes say that the cluster takes writes (or a part is enough).
+    pub(crate) fn is_up(&mut self) -> bool {
+        let is_up = |node: &mut Node| {
+            let answer = node
+                .control
+                .with_patience(TOPOLOGY_PATIENCE, Control::cluster_is_up);
+            answer.unwrap_or(false)
+        };
+        let witnesses = self.witnesses();
+        self.options.allow_partial
+            || witnesses
+                .into_iter()
+                .all(|number| is_up(&mut self.nodes[number]))
+    }
+
+    /// A few of the nodes that own slots, others each time.
+    fn witnesses(&mut self) -> Vec<usize> {
         let owners = (0..self.nodes.len()).filter(|number| !self.nodes[*number].slots.is_empty());
-        let owners: Vec<usize> = owners.collect();
+        let mut owners: Vec<usize> = owners.collect();
         let skipped = self.ask_first % owners.len().max(1);
-        let witnesses: Vec<usize> = owners
-            .iter()
-            .cycle()
-            .skip(skipped)
-            .take(owners.len().min(WITNESSES))
-            .copied()
-            .collect();
         self.ask_first += 1;
-        let may_be_down = self.options.allow_partial;
-        witnesses.into_iter().all(|number| {
-            self.seen_by(number).as_ref() == Some(&self.topology)
-                && (may_be_down || self.nodes[number].control.cluster_is_up().unwrap_or(false))
-        })
+        owners.rotate_left(skipped);
+        owners.truncate(WITNESSES);
+        owners
     }
 
     /// The topology as a node sees it, mapped, without the masters that are left out.

@@ -176,6 +176,16 @@ pub enum Error {
         /// The server's words.
         message: String,
     },
+    /// The server has something else to do just now.
+    #[error("{address} {what}; {cure}")]
+    NotNow {
+        /// The peer.
+        address: SocketAddr,
+        /// What it does.
+        what: &'static str,
+        /// What to wait for.
+        cure: &'static str,
+    },
     /// The server cannot take this fill in its present state or mode.
     #[error("{address} {what}; {cure}")]
     Server {
@@ -268,7 +278,7 @@ impl Error {
             | Self::AnnouncedUnreachable { .. }
             | Self::PasswordRequired { .. }
             | Self::NotPermitted { .. } => Phase::Connect,
-            Self::Server { .. } => Phase::Server,
+            Self::Server { .. } | Self::NotNow { .. } => Phase::Server,
             Self::ConnectionLost { .. } | Self::Setup { .. } => Phase::Driver,
         }
     }

@@ -43,12 +43,17 @@ pub enum Greeted {
 }
 
 impl Greeting {
-    /// Connects, introduces itself and sends `first_frame`.
+    /// Connects, introduces itself and sends `first_frame`, all within [`ANSWER_SECONDS_MAX`].
     ///
     /// # Errors
     /// The connection, the login or the database was refused, or the server does not answer.
     pub fn dial(&self, first_frame: &[u8]) -> Result<Greeted> {
-        let timeout = Duration::from_secs(ANSWER_SECONDS_MAX);
+        self.dial_within(Duration::from_secs(ANSWER_SECONDS_MAX), first_frame)
+    }
+
+    /// As [`dial`](Self::dial), within `timeout`. Where that is too short, the server may have
+    /// got the frame.
+    pub(crate) fn dial_within(&self, timeout: Duration, first_frame: &[u8]) -> Result<Greeted> {
         let deadline = Instant::now() + timeout;
         let stream =
             socket::connect_to(self.address, timeout).map_err(|error| Error::ConnectionLost {

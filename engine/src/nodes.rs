@@ -131,6 +131,16 @@ impl Nodes {
         keys.deal(|slot| owners[usize::from(slot)], self.nodes.len())
     }
 
+    /// Those keys of a sequence for which there is no node at the moment.
+    #[must_use]
+    pub(crate) fn unowned(&self, keys: &KeySequence) -> KeySequence {
+        let uncovered = self.uncovered();
+        if uncovered.is_empty() {
+            return KeySequence::default();
+        }
+        keys.within(&uncovered)
+    }
+
     /// Every check that changes nothing, on every node.
     ///
     /// # Errors

@@ -124,6 +124,13 @@ impl Passes {
         self.unsent = KeySequence::join(unsent);
     }
 
+    /// Takes note of keys that a pass had nobody to send to.
+    pub(crate) fn leave(&mut self, keys: KeySequence) {
+        if keys.count() > 0 {
+            self.unsent = KeySequence::join([std::mem::take(&mut self.unsent), keys]);
+        }
+    }
+
     /// Keys acknowledged, those sent again included.
     pub(crate) fn acked(&self) -> u64 {
         self.nodes.iter().map(|node| node.acked).sum()

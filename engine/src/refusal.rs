@@ -30,17 +30,23 @@ pub(crate) fn error(address: SocketAddr, command: &'static str, message: &str) -
                 message: message.to_owned(),
             };
         }
-        "LOADING" => (
-            "is still loading its data".to_owned(),
-            "wait until `redis-cli ping` answers PONG, then run the same command again",
-        ),
+        "LOADING" => {
+            return Error::NotNow {
+                address,
+                what: "is still loading its data",
+                cure: "wait until `redis-cli ping` answers PONG, then run the same command again",
+            };
+        }
+        "BUSY" => {
+            return Error::NotNow {
+                address,
+                what: "is busy with a script",
+                cure: "wait for it, or end it with SCRIPT KILL, then run the same command again",
+            };
+        }
         "MASTERDOWN" | "READONLY" => (
             format!("is a replica and takes no writes ({message})"),
             "give -h and -p of its master",
-        ),
-        "BUSY" => (
-            "is busy with a script".to_owned(),
-            "wait for it, or end it with SCRIPT KILL, then run the same command again",
         ),
         "OOM" => (
             "is full: its memory has reached maxmemory".to_owned(),

@@ -9,6 +9,7 @@ use nix::sys::resource::UsageWho;
 use crate::audit::{Audit, Finding, Task};
 use crate::count::Before;
 use crate::crew::{Crew, Order};
+use crate::driver::contract::LaneEnd;
 use crate::error::{Error, Result};
 pub use crate::event::{Event, NodeProgress, Progress};
 use crate::handshake::Greeting;
@@ -189,6 +190,7 @@ impl Fill<'_> {
     /// One pass over `keys`, each at its present owner. Why it ended early, if it did.
     fn pass(&mut self, keys: &KeySequence, is_mending: bool) -> Result<Option<HaltCause>> {
         let halt = Halt::default();
+        let unowned = self.nodes.unowned(keys);
         let orders: Vec<Order> = self
             .nodes
             .shares(keys)
@@ -231,6 +233,9 @@ impl Fill<'_> {
             keeps_heads: !self.nodes.is_cluster(),
         };
         self.passes.take_in(pass, self.nodes.iter().len());
+        if !is_mending {
+            self.passes.leave(unowned);
+        }
         let cause = halt.get().cloned();
         if let Some(HaltCause::Pointless(class)) = &cause {
             self.halt = Some(class.clone());
@@ -282,8 +287,8 @@ impl Fill<'_> {
     fn wait_until_up(&mut self) -> bool {
         let deadline = Instant::now() + self.plan.stall_timeout;
         loop {
-            let is_up = self.nodes.is_up();
             self.refresh();
+            let is_up = self.nodes.is_up() && self.nodes.unowned(&self.planned).count() == 0;
             if is_up || self.stop.signal().is_some() {
                 return true;
             }
@@ -328,17 +333,7 @@ impl Fill<'_> {
                 stop: self.stop,
             };
             let finding = audit.round(self.nodes, &task, self.observe)?;
-            let can_mend = self.nodes.is_cluster()
-                && self.halt.is_none()
-                && self.gave_up.is_none()
-                && self.passes.unsent.count() == 0
-                && !matches!(
-                    self.passes.failure,
-                    Some(crate::driver::contract::LaneEnd::Refused(_))
-                )
-                && !finding.removed_by_server()
-                && self.stop.signal().is_none();
-            if !can_mend {
+            if !self.can_mend(&finding) {
                 return Ok(finding);
             }
             let open = finding.open();
@@ -351,7 +346,6 @@ impl Fill<'_> {
                 self.gave_up = Some(self.plan.stall_timeout);
                 return Ok(finding);
             }
-            self.refresh();
             self.wait_until_up();
             if finding.missing.is_empty() {
                 if let Some((class, keys)) = finding.unsettled.iter().next().filter(|_| !is_told) {
@@ -371,6 +365,18 @@ impl Fill<'_> {
             let missing = KeySequence::join(finding.missing);
             self.pass(&missing, true)?;
         }
+    }
+
+    /// Whether sending again can mend what was found.
+    fn can_mend(&self, finding: &Finding) -> bool {
+        let is_refused = matches!(self.passes.failure, Some(LaneEnd::Refused(_)));
+        self.nodes.is_cluster()
+            && self.halt.is_none()
+            && self.gave_up.is_none()
+            && self.passes.unsent.count() == 0
+            && !is_refused
+            && !finding.removed_by_server()
+            && self.stop.signal().is_none()
     }
 
     fn tell_progress(&mut self, crew: &Crew, orders: &[Order]) {

@@ -80,7 +80,8 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
     let refused = refused(facts);
     let present = facts.finding.present();
     let created = facts.finding.created();
-    let is_complete = present == Some(facts.plan.keys());
+    let is_settled = facts.gave_up.is_none();
+    let is_complete = is_settled && present == Some(facts.plan.keys());
     let seconds = facts.passes.elapsed.as_secs_f64();
     let per_second = |count: f64| if seconds > 0.0 { count / seconds } else { 0.0 };
     let nodes: Vec<NodeReport> = (0..facts.nodes.iter().len())
@@ -126,7 +127,7 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
             Verdict::Incomplete
         },
         interrupted_by: facts.signal.filter(|_| !is_complete),
-        is_as_asked: !is_complete && present == Some(facts.planned),
+        is_as_asked: !is_complete && is_settled && present == Some(facts.planned),
         bytes,
     }
 }
@@ -386,6 +387,9 @@ fn unsettled(facts: &Facts<'_>, patience: Duration) -> String {
             "the cluster has been down for {seconds} s (CLUSTERDOWN; see `redis-cli --cluster check`)"
         ),
         Some((class, _)) => format!("the cluster has not answered for {seconds} s ({class})"),
+        None if facts.finding.open() == 0 => format!(
+            "the nodes have not agreed on the owners of all slots for {seconds} s (see `redis-cli --cluster check`)"
+        ),
         None => format!("nothing has changed for {seconds} s (--stall-timeout)"),
     }
 }

@@ -160,7 +160,7 @@ fn key_sizes_that_cannot_name_so_many_keys() {
     );
     refuses(
         "--key-size 4 --key-layout slotted --keys 1",
-        ["--key-layout", "--key-size 5"],
+        ["steer", "--key-size 5"],
     );
 }
 

@@ -23,7 +23,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 const NUDGE_AFTER: Duration = Duration::from_secs(2);
 /// First and longest pause between two attempts to connect again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// So long lanes are connected on the reactor's own thread before the dialer takes over.
+/// So long all lanes together are connected on the reactor's own thread; whoever does not answer
+/// by then is left to the dialers.
 const DIAL_AT_ONCE: Duration = Duration::from_millis(250);
 /// Most threads that dial: a node that hangs holds up the others of its thread alone.
 const DIALERS_MAX: usize = 16;
@@ -148,11 +149,17 @@ impl Desk {
                 continue;
             };
             self.places[lane].since = job.due;
-            if begun_at.elapsed() < DIAL_AT_ONCE {
-                let (_, dialed) = job.run();
-                connections.extend(self.connected(lane, dialed).map(|stream| (lane, stream)));
-            } else {
-                self.dialer_of(lane).push(job);
+            let patience = DIAL_AT_ONCE.saturating_sub(begun_at.elapsed());
+            let greeted = match patience.is_zero() {
+                true => None,
+                false => job.run_within(patience),
+            };
+            match greeted {
+                Some(greeted) => {
+                    let connection = self.connected(lane, Ok(greeted));
+                    connections.extend(connection.map(|stream| (lane, stream)));
+                }
+                None => self.dialer_of(lane).push(job),
             }
         }
         connections

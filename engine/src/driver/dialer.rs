@@ -30,16 +30,21 @@ pub(super) struct Job {
 
 impl Job {
     /// Connects, introduces itself, and sends the first frame.
-    pub(super) fn run(&self) -> Dialed {
+    fn run(&self) -> Dialed {
+        let greeted = self.greeting.dial(&self.frame());
+        (self.lane, greeted.map_err(|error| error.to_string()))
+    }
+
+    /// As [`run`](Self::run), within `patience`; `None` where that does not succeed.
+    pub(super) fn run_within(&self, patience: Duration) -> Option<Greeted> {
+        self.greeting.dial_within(patience, &self.frame()).ok()
+    }
+
+    fn frame(&self) -> Vec<u8> {
         let frame = self.segment.frame();
         let mut bytes = vec![0; frame.bytes()];
         frame.render(self.index, 0, &mut bytes);
-        (
-            self.lane,
-            self.greeting
-                .dial(&bytes)
-                .map_err(|error| error.to_string()),
-        )
+        bytes
     }
 }
 
