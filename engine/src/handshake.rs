@@ -9,6 +9,7 @@ use redis::{Cmd, Value, cmd};
 
 use crate::error::{Error, Result};
 use crate::lane::Replies;
+use crate::reply::error_class;
 use crate::socket;
 use crate::target::Login;
 
@@ -38,6 +39,9 @@ pub struct Greeting {
 pub enum Greeted {
     /// The connection is ready for the second frame, the first being acknowledged.
     Ready(TcpStream, Replies),
+    /// As `Ready`, but the slot of the first key is being moved just now: the key is refused (class
+    /// and message), the others are not.
+    Skipped(TcpStream, Replies, String),
     /// The server refused the first frame: class and message.
     Refused(String),
 }
@@ -75,8 +79,13 @@ impl Greeting {
         }
         let replies = self.introduce(&mut talk)?;
         let answer = talk.exchange("SET", first_frame, 1)?.remove(0);
-        if let Value::ServerError(error) = &answer {
-            return Ok(Greeted::Refused(error_text(error)));
+        let refusal = match &answer {
+            Value::ServerError(error) => Some(error_text(error)),
+            _ => None,
+        };
+        let is_moving = |error: &String| matches!(error_class(error), "ASK" | "TRYAGAIN");
+        if let Some(error) = refusal.clone().filter(|error| !is_moving(error)) {
+            return Ok(Greeted::Refused(error));
         }
         if replies == Replies::Fenced {
             let off = cmd("CLIENT").arg("REPLY").arg("OFF").get_packed_command();
@@ -84,7 +93,10 @@ impl Greeting {
         }
         stream.set_read_timeout(None).map_err(lost)?;
         stream.set_write_timeout(None).map_err(lost)?;
-        Ok(Greeted::Ready(stream, replies))
+        Ok(match refusal {
+            None => Greeted::Ready(stream, replies),
+            Some(error) => Greeted::Skipped(stream, replies, error),
+        })
     }
 
     /// SELECT, CLIENT SETNAME, and whether CLIENT REPLY may be used.

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crate::latency::Latencies;
 use crate::plan::sequence::KeySequence;
-use crate::reply::{Reply, ReplyScanner, error_class};
+use crate::reply::{Reply, ReplyScanner, error_class, is_final};
 use crate::segment::{Chunk, Segment};
 use crate::window::Window;
 
@@ -296,6 +296,12 @@ impl Lane {
         self.invariants();
     }
 
+    /// As [`connected`](Self::connected), the frame being refused with an error of this class.
+    pub fn connected_but_refused(&mut self, replies: Replies, class: &str) {
+        self.connected(replies);
+        *self.refused.entry(class.to_owned()).or_default() += 1;
+    }
+
     /// The key index of the first frame that is not acknowledged.
     #[must_use]
     pub fn first_unacknowledged(&self) -> Option<u64> {
@@ -431,16 +437,6 @@ impl Lane {
             Replies::Each => self.sent - self.acked <= self.shape.batch_frames,
         });
     }
-}
-
-/// Whether a refusal of this class will meet every further write too, until somebody changes
-/// something on the server.
-#[must_use]
-pub fn is_final(class: &str) -> bool {
-    matches!(
-        class,
-        "OOM" | "NOAUTH" | "NOPERM" | "MISCONF" | "NOREPLICAS" | "READONLY"
-    )
 }
 
 #[cfg(test)]

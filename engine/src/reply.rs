@@ -136,6 +136,16 @@ pub fn error_class(error: &str) -> &str {
     error.split_ascii_whitespace().next().unwrap_or("ERR")
 }
 
+/// Whether a refusal of this class will meet every further write too, until somebody changes
+/// something on the server.
+#[must_use]
+pub fn is_final(class: &str) -> bool {
+    matches!(
+        class,
+        "OOM" | "NOAUTH" | "NOPERM" | "MISCONF" | "NOREPLICAS" | "READONLY"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

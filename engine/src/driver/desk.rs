@@ -13,9 +13,9 @@ pub use super::dialer::Connection;
 use super::dialer::{Dialer, Job};
 use super::place::Place;
 use crate::handshake::Greeted;
-use crate::lane::{Lane, LaneError, is_final};
+use crate::lane::{Lane, LaneError};
 use crate::latency::Latencies;
-use crate::reply::error_class;
+use crate::reply::{error_class, is_final};
 
 /// How long outstanding acknowledgements are awaited after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
@@ -360,15 +360,14 @@ impl Desk {
         match dialed {
             Ok(Greeted::Ready(stream, replies)) => {
                 place.lane.connected(replies);
-                place.resent += std::mem::take(&mut place.unacknowledged);
-                place.is_connected = true;
-                place.was_connected = true;
-                place.since = Instant::now();
-                place.moved_at = place.since;
-                self.moved_at[place.node] = place.since;
-                if place.lane.is_done() {
-                    place.end = Some(LaneEnd::Done);
-                }
+                self.begun(lane);
+                Some(stream)
+            }
+            Ok(Greeted::Skipped(stream, replies, error)) => {
+                place
+                    .lane
+                    .connected_but_refused(replies, error_class(&error));
+                self.begun(lane);
                 Some(stream)
             }
             // A server that is loading or busy is asked again.
@@ -385,6 +384,14 @@ impl Desk {
                 None
             }
         }
+    }
+
+    /// `lane` has a connection.
+    fn begun(&mut self, lane: usize) {
+        let now = Instant::now();
+        let place = &mut self.places[lane];
+        self.moved_at[place.node] = now;
+        place.begun(now);
     }
 
     /// Connects `lane` again in the background, after a pause that doubles each time.

@@ -57,6 +57,18 @@ impl Place {
         }
     }
 
+    /// It has a connection, whose first key is dealt with.
+    pub(super) fn begun(&mut self, now: Instant) {
+        self.resent += std::mem::take(&mut self.unacknowledged);
+        self.is_connected = true;
+        self.was_connected = true;
+        self.since = now;
+        self.moved_at = now;
+        if self.lane.is_done() {
+            self.end = Some(LaneEnd::Done);
+        }
+    }
+
     /// Whether the lane has something to send now. After a refusal, only what it has begun.
     pub(super) fn can_send(&self) -> bool {
         self.is_connected
