@@ -25,7 +25,7 @@ enum Shape {
     All,
     /// Those at these places of each round of 16384, in ascending order.
     Places(Arc<[u16]>),
-    /// Those of several sequences, one after the other.
+    /// Those of several sequences, none of which is joined itself, one after the other.
     Joined(Arc<[Part]>),
 }
 
@@ -60,7 +60,8 @@ impl KeySequence {
     pub fn join(sequences: impl IntoIterator<Item = Self>) -> Self {
         let mut parts: Vec<Part> = Vec::new();
         let mut count = 0;
-        for sequence in sequences.into_iter().filter(|sequence| sequence.count > 0) {
+        let runs = sequences.into_iter().flat_map(|sequence| sequence.runs());
+        for sequence in runs.filter(|run| run.count > 0) {
             let begin = count;
             count += sequence.count;
             parts.push(Part { begin, sequence });
@@ -287,6 +288,9 @@ mod tests {
             let joined = KeySequence::join([left.clone(), within.head(skip), sequence.part(0, count.min(7))]);
             let window = joined.tail(skip / 2).head(keep);
             prop_assert_eq!(all(&window.within(&two)), wanted(&two, &window));
+            // And what is left of those.
+            let nested = KeySequence::join([window.tail(3), sequence.part(0, count.min(5)), window.head(9)]);
+            prop_assert_eq!(all(&nested.within(&one)), wanted(&one, &nested));
             for slot in two.iter().take(20) {
                 let alone = std::iter::once(slot).collect();
                 prop_assert_eq!(all(&within.of_slot(slot)), wanted(&alone, &within));
