@@ -96,7 +96,7 @@ pub struct KeyCounts {
     pub planned: u64,
     /// Keys handed to the kernel, each counted once.
     pub sent: u64,
-    /// Keys the server acknowledged.
+    /// Keys the servers acknowledged, or were seen to hold where the acknowledgement was lost.
     pub acked: u64,
     /// Planned keys seen on the server; `null` when the fill was interrupted before it could look.
     pub present: Option<u64>,

@@ -199,18 +199,23 @@ fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
 }
 
 /// Keys acknowledged, each counted once. A fence also acknowledges keys that were refused
-/// silently: where there were such, what was seen on the servers counts.
+/// silently: where there were such, what was seen on the servers counts. And what was seen there,
+/// and cannot have been there before, was taken even if the acknowledgement is lost.
 fn acked(facts: &Facts<'_>) -> u64 {
     let acked = facts.passes.acked().min(facts.passes.sent);
     let refused: u64 = facts.changes().map(|change| change.sets_refused).sum();
-    if facts.replies() == Replies::Each || refused == 0 {
-        return acked;
+    let present = facts.finding.present();
+    let acked = if facts.replies() == Replies::Each || refused == 0 {
+        acked
+    } else {
+        let all_seen = present.filter(|_| facts.finding.unsettled.is_empty());
+        acked.min(all_seen.unwrap_or(acked.saturating_sub(refused)))
+    };
+    let was_empty = facts.before.iter().flatten().all(|before| before.keys == 0);
+    match present.filter(|_| was_empty) {
+        Some(present) => acked.max(present.min(facts.passes.sent)),
+        None => acked,
     }
-    let seen = facts
-        .finding
-        .present()
-        .filter(|_| facts.finding.unsettled.is_empty());
-    acked.min(seen.unwrap_or(acked.saturating_sub(refused)))
 }
 
 /// With fenced replies nobody sees the reply to a command; known is how long each connection
