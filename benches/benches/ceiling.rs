@@ -6,34 +6,26 @@
 use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use benches::Result;
 use benches::arguments::Arguments;
+use benches::drive::{self, Run, SIZES};
 use benches::machine::{self, Cores};
-use benches::process::cpu_time;
-use benches::sink::{self, Sink, Stream};
+use benches::process::in_thread;
+use benches::sink::{self, Sink, SinkRole, Stream};
 use benches::statistics::{Ratio, Spread};
 use benches::table::Table;
 use benches::verdict::{self, Target};
 use clap::Parser;
 use core_affinity::CoreId;
-use engine::driver::contract::{LaneEnd, NodeLane, Shared, Tally};
+use engine::Plan;
 use engine::handshake::{Greeted, Greeting};
 use engine::lane::{Lane, Replies};
 use engine::latency::Latencies;
 use engine::plan::keyspace::KeyLayout;
-use engine::plan::options::{STALL_SECONDS, depth_of_chunk};
-use engine::plan::{DriverChoice, PlanOptions, ReactorChoice, RepliesChoice, SendChoice};
-use engine::stop::{Halt, Stop};
-use engine::target::Login;
-use engine::{Amount, Plan, reactor};
-use nix::sys::resource::UsageWho;
+use engine::plan::{DriverChoice, PlanOptions, SendChoice};
 
-/// Sizes of keys and values.
-const SIZES: (usize, usize) = (512, 512);
-/// The default of `REDIS_CLIENT_FILL_CHUNK_KB`.
-const CHUNK_KIB: u64 = 8192;
 const ROUNDS: u64 = 15;
 /// MiB per run, in the short form and otherwise: a quarter of a second, in which the millisecond
 /// that it takes to connect and to set up a ring is lost.
@@ -43,11 +35,8 @@ const MIB: (u64, u64) = (32, 2048);
 struct Ceiling {
     #[command(flatten)]
     arguments: Arguments,
-    /// Be the sink of this stream
-    #[arg(long, hide = true, requires = "sink_core")]
-    sink: Option<Stream>,
-    #[arg(long, hide = true)]
-    sink_core: Option<usize>,
+    #[command(flatten)]
+    sink: SinkRole,
 }
 
 /// Something that sends.
@@ -93,23 +82,11 @@ const CANDIDATES: [Candidate; 7] = {
     ]
 };
 
-/// What one run took.
-#[derive(Clone, Copy)]
-struct Run {
-    gigabytes_per_second: f64,
-    cpu_seconds_per_gib: f64,
-    sink_busy_percent: f64,
-}
-
 fn main() -> ExitCode {
-    let Ceiling {
-        arguments,
-        sink,
-        sink_core,
-    } = Ceiling::parse();
-    let outcome = match (&sink, sink_core) {
-        (Some(stream), Some(core)) => sink::serve(core, stream).map(|()| true),
-        _ => ceiling(&arguments),
+    let Ceiling { arguments, sink } = Ceiling::parse();
+    let outcome = match sink.play() {
+        Some(served) => served.map(|()| true),
+        None => ceiling(&arguments),
     };
     arguments.exit_code(outcome)
 }
@@ -122,8 +99,9 @@ fn ceiling(arguments: &Arguments) -> Result<bool> {
     let cores = Cores::observe();
     let mib = arguments.mib(MIB.0, MIB.1);
     let rounds = arguments.rounds(ROUNDS) as usize;
-    let stream = Stream::of(&plan(mib, cores, Way::Plain)?);
-    let mut sink = Sink::start(cores.server, &stream)?;
+    let baseline = plan(mib, cores, Way::Plain)?;
+    let stream = Stream::of(&baseline, baseline.keys());
+    let mut sink = Sink::start(cores.server, &[stream])?;
     let mut runs: Vec<Vec<Run>> = CANDIDATES
         .iter()
         .map(|_| Vec::with_capacity(rounds))
@@ -134,9 +112,8 @@ fn ceiling(arguments: &Arguments) -> Result<bool> {
             let number = (round + turn) % CANDIDATES.len();
             let candidate = &CANDIDATES[number];
             let plan = Arc::new(plan(mib, cores, candidate.sends)?);
-            let run = run(&plan, candidate.sends, &mut sink, &stream)
-                .map_err(|error| format!("{}: {error}", candidate.name))?;
-            runs[number].push(run);
+            let run = run(&plan, candidate.sends, &mut sink, stream.bytes());
+            runs[number].push(run.map_err(|error| format!("{}: {error}", candidate.name))?);
         }
     }
     if arguments.is_short() {
@@ -161,100 +138,27 @@ fn plan(mib: u64, cores: Cores, sends: Way) -> Result<Plan> {
         Way::Plain => (DriverChoice::Socket, SendChoice::Auto),
         Way::Engine(driver, send) => (driver, send),
     };
-    let (key_size, value_size) = SIZES;
+    let keys = (mib << 20) / (SIZES.0 + SIZES.1) as u64;
     let options = PlanOptions {
-        amount: Amount::Keys((mib << 20) / (key_size + value_size) as u64),
-        key_size,
-        value_size,
-        pipeline_depth: depth_of_chunk(CHUNK_KIB, key_size, value_size),
-        connections: 1,
-        key_prefix: None,
-        start_key: 0,
-        seed: 0,
-        key_layout: KeyLayout::Plain,
-        replies: RepliesChoice::Fenced,
         driver,
         send,
-        reactors: ReactorChoice::Cores(vec![cores.client]),
-        pin: true,
-        stall_timeout: Duration::from_secs(STALL_SECONDS),
+        ..drive::options(keys, KeyLayout::Plain, cores.client)
     };
-    // The sink is on this machine, as a server on loopback is.
-    let machine = engine::observe::machine(&[([127, 0, 0, 1], 0).into()]);
-    Ok(Plan::new(&options, &machine)?)
+    Ok(Plan::new(&options, &drive::machine())?)
 }
 
-/// One run on a fresh connection, in a thread of its own, so that pinning ends with it.
-fn run(plan: &Arc<Plan>, sends: Way, sink: &mut Sink, stream: &Stream) -> Result<Run> {
-    let greeting = Greeting {
-        address: sink.address(),
-        login: Login::default(),
-        db: 0,
-        replies: plan.replies,
-    };
-    let cpu_before = cpu_time(UsageWho::RUSAGE_SELF);
-    let thread_plan = Arc::clone(plan);
-    let thread = std::thread::spawn(move || {
-        let started_at = Instant::now();
-        match sends {
-            Way::Plain => write_all(&thread_plan, &greeting)?,
-            Way::Engine(..) => drive(&thread_plan, greeting)?,
+/// One run on a fresh connection.
+fn run(plan: &Arc<Plan>, sends: Way, sink: &mut Sink, bytes: u64) -> Result<Run> {
+    let address = sink::address(sink.ports()[0]);
+    let cost = in_thread(|| match sends {
+        Way::Plain => write_all(plan, &drive::greeting(plan, address)),
+        // The engine's own way, from dialing to the last acknowledgement.
+        Way::Engine(..) => {
+            let lanes = drive::lanes(plan, &[(plan.sequence().clone(), address)]);
+            drive::drive(plan, lanes)
         }
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(started_at.elapsed())
-    });
-    let wall = thread
-        .join()
-        .map_err(|_| "its thread panicked")??
-        .as_secs_f64();
-    let cpu = cpu_time(UsageWho::RUSAGE_SELF)
-        .saturating_sub(cpu_before)
-        .as_secs_f64();
-    let swallowed = sink.swallowed()?;
-    if swallowed.bytes != stream.bytes() {
-        return Err(format!(
-            "the sink saw {} of {} bytes",
-            swallowed.bytes,
-            stream.bytes()
-        )
-        .into());
-    }
-    Ok(Run {
-        gigabytes_per_second: stream.bytes() as f64 / wall / 1e9,
-        cpu_seconds_per_gib: cpu / (stream.bytes() as f64 / f64::from(1 << 30)),
-        sink_busy_percent: swallowed.cpu_seconds / wall * 100.0,
-    })
-}
-
-/// The engine's own way, from dialing to the last acknowledgement.
-fn drive(plan: &Arc<Plan>, greeting: Greeting) -> Result<()> {
-    let lane = NodeLane {
-        lane: Lane::new(plan.lane_shape(), plan.sequence().clone()),
-        node: 0,
-        greeting: Arc::new(greeting),
-    };
-    let shared = Shared {
-        stop: Stop::default(),
-        halt: Halt::default(),
-        tally: Arc::new(Tally::new(1)),
-        stall_timeout: plan.stall_timeout,
-    };
-    let result = reactor::run(plan, plan.reactor_cores[0], vec![lane], shared)?;
-    let [lane] = &result.lanes[..] else {
-        return Err("there is one lane".into());
-    };
-    if lane.end != LaneEnd::Done || lane.acked != plan.keys() {
-        return Err(format!("{} of {} keys: {:?}", lane.acked, plan.keys(), lane.end).into());
-    }
-    if result.outcome.send != plan.send {
-        return Err(format!(
-            "it sent {} instead of {}: {}",
-            result.outcome.send.name(),
-            plan.send.name(),
-            result.outcome.notices.join("; ")
-        )
-        .into());
-    }
-    Ok(())
+    })?;
+    Run::of(cost, sink.swallowed(1)?, bytes)
 }
 
 /// The baseline: the same greeting, segments and fences, patched by the same code, sent by

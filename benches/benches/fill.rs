@@ -7,14 +7,14 @@
 //! process, its checks before and after included. `memory`: the largest resident set over
 //! a table of amounts, connections and depths.
 
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use benches::Result;
 use benches::arguments::Arguments;
-use benches::machine::{self, Cores};
+use benches::machine;
 use benches::process::{self, Cost, pinned};
-use benches::server::{Installation, Server};
+use benches::rig::Rig;
+use benches::server::Server;
 use benches::statistics::{Ratio, Spread};
 use benches::table::Table;
 use benches::verdict::{self, Target};
@@ -61,13 +61,6 @@ const SHORT_SETTINGS: [(&str, f64); 2] = [
     ),
 ];
 
-/// What every run needs.
-struct Rig {
-    installation: Installation,
-    cores: Cores,
-    client: PathBuf,
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     arguments.exit_code(benches(&arguments))
@@ -79,11 +72,7 @@ fn benches(arguments: &Arguments) -> Result<bool> {
     if !speed_runs && !memory_runs {
         return Ok(true);
     }
-    let rig = Rig {
-        installation: Installation::find()?,
-        cores: Cores::observe(),
-        client: client()?,
-    };
+    let rig = Rig::find()?;
     println!("{}", machine::describe(Some(&rig.installation.version)));
     let mut all_met = true;
     if speed_runs {
@@ -93,29 +82,6 @@ fn benches(arguments: &Arguments) -> Result<bool> {
         all_met &= memory(&rig, arguments)?;
     }
     Ok(all_met)
-}
-
-/// The program: `REDIS_CLIENT_BIN`, or the one that was built beside this bench.
-fn client() -> Result<PathBuf> {
-    let path = match std::env::var_os("REDIS_CLIENT_BIN") {
-        Some(path) => PathBuf::from(path),
-        None => {
-            let bench = std::env::current_exe()?;
-            let profile = bench
-                .ancestors()
-                .nth(2)
-                .ok_or("benches lie in <profile>/deps")?;
-            profile.join("redis-client")
-        }
-    };
-    if path.is_file() {
-        return Ok(path);
-    }
-    Err(format!(
-        "{} is missing: build it first (cargo build --release -p redis-client), or name it in REDIS_CLIENT_BIN",
-        path.display()
-    )
-    .into())
 }
 
 /// A client's runs, round by round.
@@ -152,10 +118,7 @@ fn speed(rig: &Rig, arguments: &Arguments) -> Result<bool> {
         for is_ours in [round % 2 == 0, round % 2 != 0] {
             let server = Server::start(&rig.installation, rig.cores.server)?;
             let (runs, mut command) = if is_ours {
-                (
-                    &mut ours,
-                    fill_command(rig, &server, &format!("-d {mib}mb")),
-                )
+                (&mut ours, rig.fill(server.port(), &format!("-d {mib}mb")))
             } else {
                 (&mut theirs, peer_command(rig, &server, keys))
             };
@@ -222,7 +185,7 @@ fn memory(rig: &Rig, arguments: &Arguments) -> Result<bool> {
     let mut all_met = true;
     for (flags, mib_max) in settings {
         let server = Server::start(&rig.installation, rig.cores.server)?;
-        let (_, json) = process::run(&mut fill_command(rig, &server, flags))?;
+        let (_, json) = process::run(&mut rig.fill(server.port(), flags))?;
         let report: Value = serde_json::from_str(&json)?;
         let number = |pointer: &str| {
             let number = report.pointer(pointer).and_then(Value::as_u64);
@@ -254,18 +217,6 @@ fn memory(rig: &Rig, arguments: &Arguments) -> Result<bool> {
         "\nLargest resident set of the client (VmHWM of /proc/self/status, from its report)\n\n{table}"
     );
     Ok(all_met)
-}
-
-/// `redis-client fill` of `server` with `flags`, otherwise with its defaults.
-fn fill_command(rig: &Rig, server: &Server, flags: &str) -> Command {
-    let mut command = pinned(rig.cores.client, &rig.client);
-    command
-        .args(["fill", "-h", "127.0.0.1", "-p", &server.port().to_string()])
-        .args(flags.split_whitespace())
-        .args(["--output", "json"])
-        .env_remove("REDIS_CLIENT_FILL_CHUNK_KB")
-        .env_remove("REDISCLI_AUTH");
-    command
 }
 
 /// The load generator, writing `keys` SETs of default size to random keys.

@@ -1,14 +1,17 @@
 //! What it costs to turn a frame into that of the next key: the one thing the client does per
 //! key. Blocks fit the cache, as they do in a fill, and are patched frame by frame in sequence.
-//! `lane` is the same with everything around it: counters, fences, acknowledgements.
+//! `node` does so with the keys of one node of a cluster: those of a third of the slots, whose
+//! indices are to be found first. `lane` has everything around it: counters, fences,
+//! acknowledgements.
 //!
-//! The arguments are criterion's. Targets are printed at the end; only `ceiling` and `fill` know
+//! The arguments are criterion's. Targets are printed at the end; the other benches know
 //! `--strict`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use benches::machine::{self, Cores};
+use benches::slots::Deal;
 use benches::statistics::Spread;
 use benches::verdict::Target;
 use core_affinity::CoreId;
@@ -31,32 +34,55 @@ const SIZES: [(usize, usize); 3] = [(64, 256), (512, 512), (65_536, 524_288)];
 const UNSTAMPED_VALUE: usize = 8;
 /// Turns of the plain stop watch.
 const TURNS: usize = 2_000;
+/// All keys that there are.
+const KEYS: u64 = 1_000_000_000_000;
+/// Nodes that share the slots.
+const NODES: u16 = 3;
 
 /// A kind of frame, and what patching one may take.
 struct Kind {
     name: &'static str,
     layout: KeyLayout,
     is_stamped: bool,
+    /// How the nodes share the slots, where the keys are those of one node.
+    deal: Option<Deal>,
     nanoseconds_max: f64,
 }
 
-const KINDS: [Kind; 3] = [
+const KINDS: [Kind; 5] = [
     Kind {
         name: "counter",
         layout: KeyLayout::Plain,
         is_stamped: false,
+        deal: None,
         nanoseconds_max: 10.0,
     },
     Kind {
         name: "stamped",
         layout: KeyLayout::Plain,
         is_stamped: true,
+        deal: None,
         nanoseconds_max: 20.0,
     },
     Kind {
         name: "slotted",
         layout: KeyLayout::Slotted,
         is_stamped: true,
+        deal: None,
+        nanoseconds_max: 25.0,
+    },
+    Kind {
+        name: "node, contiguous slots",
+        layout: KeyLayout::Slotted,
+        is_stamped: true,
+        deal: Some(Deal::Even),
+        nanoseconds_max: 25.0,
+    },
+    Kind {
+        name: "node, scattered slots",
+        layout: KeyLayout::Slotted,
+        is_stamped: true,
+        deal: Some(Deal::Scattered),
         nanoseconds_max: 25.0,
     },
 ];
@@ -71,6 +97,12 @@ impl Kind {
         }
     }
 
+    /// The keys of a node; `None` where keys follow one another.
+    fn keys_of_node(&self) -> Option<KeySequence> {
+        let slots = self.deal?.slots_of(1, NODES);
+        Some(KeySequence::new(0, KEYS).within(&slots))
+    }
+
     /// A pair of sizes as it is written.
     fn label(&self, (key_size, value_size): (usize, usize)) -> String {
         format!("{key_size}/{}", self.value_size(value_size))
@@ -83,6 +115,7 @@ struct Work {
     block: Vec<u8>,
     passes: usize,
     next: u64,
+    keys_of_node: Option<KeySequence>,
 }
 
 impl Work {
@@ -99,6 +132,7 @@ impl Work {
             block,
             passes: FRAMES_PER_TURN_MIN.div_ceil(frames),
             next: 0,
+            keys_of_node: kind.keys_of_node(),
         }
     }
 
@@ -108,18 +142,30 @@ impl Work {
 
     /// Patches every frame of the block, `passes` times over.
     fn patch(&mut self) {
+        match self.keys_of_node.take() {
+            Some(keys) => {
+                self.patch_with(|position| keys.at(position));
+                self.keys_of_node = Some(keys);
+            }
+            None => self.patch_with(|position| position),
+        }
+    }
+
+    /// The same, `index_at` telling the index of a key from its position.
+    #[inline(always)]
+    fn patch_with(&mut self, index_at: impl Fn(u64) -> u64) {
         let (frame, frame_bytes) = (self.segment.frame(), self.segment.frame().bytes());
         let end = self.segment.frames() * frame_bytes;
         // Nobody may know the keys beforehand.
-        let mut index = black_box(self.next);
+        let mut position = black_box(self.next);
         for _ in 0..self.passes {
             for bytes in self.block[..end].chunks_exact_mut(frame_bytes) {
-                frame.patch(index, bytes);
-                index += 1;
+                frame.patch(index_at(position), bytes);
+                position += 1;
             }
             black_box(&mut self.block);
         }
-        self.next = index;
+        self.next = position;
     }
 
     /// Writes every frame of the block anew.
@@ -157,38 +203,48 @@ fn render(criterion: &mut Criterion) {
     }
 }
 
-/// A lane whose every byte is taken at once and whose every fence is echoed at once.
+/// A lane whose every byte is taken at once and whose every fence is echoed at once: with keys that
+/// follow one another, and with those of a node.
 fn lane(criterion: &mut Criterion) {
-    let Work {
-        segment, mut block, ..
-    } = Work::new(&KINDS[1], SIZES[1]);
-    let frame_bytes = segment.frame().bytes();
-    let batch_frames = (8 << 20) / frame_bytes as u64;
-    let shape = LaneShape {
-        segment: segment.into(),
-        batch_frames,
-        replies: Replies::Fenced,
-    };
-    let mut lane = Lane::new(shape, KeySequence::new(0, 1_000_000_000_000));
-    let mut latencies = Latencies::default();
-    let mut fence = 0_u64;
     let mut group = criterion.benchmark_group("lane");
-    group.throughput(Throughput::Elements(batch_frames));
-    group.bench_function("512/512, a batch", |bencher| {
-        bencher.iter(|| {
-            let now = Instant::now();
-            let end = lane.frames_sent() + batch_frames;
-            while lane.frames_sent() < end {
-                let part = lane.next(&mut block).expect("the window is open");
-                black_box(&mut block);
-                lane.sent(part.len(), now);
-            }
-            let echo = format!("+OK\r\n$16\r\n{fence:016x}\r\n");
-            lane.received(echo.as_bytes(), now, &mut latencies)
-                .expect("the echo is right");
-            fence += 1;
+    for (kind, name) in [
+        (&KINDS[1], "512/512, a batch"),
+        (&KINDS[3], "512/512, a batch for a node"),
+    ] {
+        let Work {
+            segment,
+            mut block,
+            keys_of_node,
+            ..
+        } = Work::new(kind, SIZES[1]);
+        let frame_bytes = segment.frame().bytes();
+        let batch_frames = (8 << 20) / frame_bytes as u64;
+        let shape = LaneShape {
+            segment: segment.into(),
+            batch_frames,
+            replies: Replies::Fenced,
+        };
+        let keys = keys_of_node.unwrap_or_else(|| KeySequence::new(0, KEYS));
+        let mut lane = Lane::new(shape, keys);
+        let mut latencies = Latencies::default();
+        let mut fence = 0_u64;
+        group.throughput(Throughput::Elements(batch_frames));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let now = Instant::now();
+                let end = lane.frames_sent() + batch_frames;
+                while lane.frames_sent() < end {
+                    let part = lane.next(&mut block).expect("the window is open");
+                    black_box(&mut block);
+                    lane.sent(part.len(), now);
+                }
+                let echo = format!("+OK\r\n$16\r\n{fence:016x}\r\n");
+                lane.received(echo.as_bytes(), now, &mut latencies)
+                    .expect("the echo is right");
+                fence += 1;
+            });
         });
-    });
+    }
 }
 
 /// Median time per frame by a plain stop watch, for the targets; criterion has the details.

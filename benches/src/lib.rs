@@ -1,6 +1,6 @@
-//! What the benches share: their arguments, pinned processes and what they cost, a fresh server
-//! per run, a sink that discards, statistics that admit noise, and tables that can be pasted into
-//! PERFORMANCE.md. It measures; it never changes what is measured.
+//! What the benches share: their arguments, pinned processes and what they cost, fresh servers and
+//! clusters per run, a sink that discards, statistics that admit noise, and tables that can be
+//! pasted into PERFORMANCE.md. It measures; it never changes what is measured.
 //!
 //! Absolute figures move by a fifth from one minute to the next on a busy machine. So candidates
 //! take turns within each round, and what is judged is the ratio of two candidates of one run.
@@ -8,10 +8,15 @@
 #![deny(unsafe_code)]
 
 pub mod arguments;
+pub mod cluster;
+pub mod drive;
+pub mod fleet;
 pub mod machine;
 pub mod process;
+pub mod rig;
 pub mod server;
 pub mod sink;
+pub mod slots;
 pub mod statistics;
 pub mod table;
 pub mod verdict;

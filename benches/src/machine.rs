@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::Result;
+
 /// The cores of a run. With a single core both share it, and figures mean little.
 #[derive(Clone, Copy, Debug)]
 pub struct Cores {
@@ -53,6 +55,28 @@ pub fn describe(server: Option<&str>) -> String {
         line = format!("{line}, {server}");
     }
     line
+}
+
+/// A figure of this process's memory, in bytes: a field of `/proc/self/status`.
+///
+/// # Errors
+/// There is no such field.
+pub fn memory_bytes(field: &str) -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB"));
+    let kib: u64 = kib.ok_or("the status has no such field")?.trim().parse()?;
+    Ok(kib << 10)
+}
+
+/// Lets the peak of this process's resident set (`VmHWM`) begin anew.
+///
+/// # Errors
+/// The kernel was built without that.
+pub fn reset_peak() -> std::io::Result<()> {
+    fs::write("/proc/self/clear_refs", "5")
 }
 
 fn read(path: &str) -> String {

@@ -1,7 +1,7 @@
 //! Processes: pinned to a core, and what they cost.
 
 use std::ffi::OsStr;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::UsageWho;
@@ -41,21 +41,58 @@ pub struct Cost {
 /// # Errors
 /// It cannot be started, or fails: then with what it said.
 pub fn run(command: &mut Command) -> Result<(Cost, String)> {
+    let (cost, outputs) = run_together(std::slice::from_mut(command))?;
+    Ok((cost, outputs.concat()))
+}
+
+/// Runs `commands` side by side, from the start of the first to the end of the last; what all of
+/// them cost, and their standard outputs. Otherwise as [`run`].
+///
+/// # Errors
+/// As [`run`].
+pub fn run_together(commands: &mut [Command]) -> Result<(Cost, Vec<String>)> {
     let before = cpu_time(UsageWho::RUSAGE_CHILDREN);
     let started_at = Instant::now();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{} cannot be run: {error}", command.get_program().display()))?;
+    let mut children = Vec::with_capacity(commands.len());
+    for command in commands.iter_mut() {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        children.push(child.map_err(|error| {
+            format!("{} cannot be run: {error}", command.get_program().display())
+        })?);
+    }
+    let outputs = children.into_iter().map(Child::wait_with_output);
+    let outputs: Vec<Output> = outputs.collect::<std::io::Result<_>>()?;
     let wall = started_at.elapsed();
     let cpu = cpu_time(UsageWho::RUSAGE_CHILDREN).saturating_sub(before);
-    if !output.status.success() {
-        return Err(failure(command, &output).into());
+    for (command, output) in commands.iter().zip(&outputs) {
+        if !output.status.success() {
+            return Err(failure(command, output).into());
+        }
     }
-    Ok((
-        Cost { wall, cpu },
-        String::from_utf8_lossy(&output.stdout).into_owned(),
-    ))
+    let outputs = outputs.iter().map(|output| &output.stdout);
+    let outputs = outputs.map(|output| String::from_utf8_lossy(output).into_owned());
+    Ok((Cost { wall, cpu }, outputs.collect()))
+}
+
+/// Does `work` in a thread of its own, so that pinning ends with it; what it cost this process.
+///
+/// # Errors
+/// As `work`; it panicked.
+pub fn in_thread(work: impl FnOnce() -> Result<()> + Send) -> Result<Cost> {
+    let before = cpu_time(UsageWho::RUSAGE_SELF);
+    let timed = || {
+        let started_at = Instant::now();
+        work().map(|()| started_at.elapsed())
+    };
+    let outcome = std::thread::scope(|scope| scope.spawn(timed).join());
+    Ok(Cost {
+        wall: outcome.map_err(|_| "its thread panicked")??,
+        cpu: cpu_time(UsageWho::RUSAGE_SELF).saturating_sub(before),
+    })
 }
 
 /// User and system CPU time of `who` so far.

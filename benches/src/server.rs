@@ -2,18 +2,19 @@
 //! used one would not do: after FLUSHALL the allocator may or may not have kept its pages, which
 //! alone changes a fill by a third.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use redis::Value;
 use tempfile::TempDir;
 
 use crate::Result;
 use crate::process::{exists, pinned};
 
 /// A server that takes longer than this to start or to answer is taken for broken.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The server and the load generator that comes with it.
 #[derive(Clone, Debug)]
@@ -62,6 +63,7 @@ impl Installation {
 pub struct Server {
     process: Child,
     port: u16,
+    bus_port: u16,
     /// Where it runs; nothing is left of it afterwards.
     _folder: TempDir,
 }
@@ -72,21 +74,33 @@ impl Server {
     /// # Errors
     /// It does not start: then with what it said.
     pub fn start(installation: &Installation, core: usize) -> Result<Self> {
+        Self::launch(installation, core, free_ports()?, &[])
+    }
+
+    /// Starts one in cluster mode that knows of no other node and owns no slots.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_node(installation: &Installation, core: usize) -> Result<Self> {
+        let ports = free_ports()?;
+        let bus_port = ports.1.to_string();
+        let settings = ["--cluster-enabled", "yes", "--cluster-port", &bus_port];
+        Self::launch(installation, core, ports, &settings)
+    }
+
+    fn launch(
+        installation: &Installation,
+        core: usize,
+        (port, bus_port): (u16, u16),
+        settings: &[&str],
+    ) -> Result<Self> {
         let folder = TempDir::with_prefix("redis-client-bench-")?;
         let log = folder.path().join("log");
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-            .local_addr()?
-            .port();
         let process = pinned(core, installation.server)
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-            ])
-            .args(["--appendonly", "no", "--logfile"])
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--appendonly", "no"])
+            .args(settings)
+            .arg("--logfile")
             .arg(&log)
             .arg("--dir")
             .arg(folder.path())
@@ -96,10 +110,11 @@ impl Server {
         let mut server = Self {
             process,
             port,
+            bus_port,
             _folder: folder,
         };
         let started_at = Instant::now();
-        while !server.ask("PING").is_ok_and(|answer| answer == "+PONG") {
+        while server.ask(&["PING"]).is_err() {
             let is_gone = server.process.try_wait()?.is_some();
             if is_gone || started_at.elapsed() > PATIENCE {
                 let said = std::fs::read_to_string(&log).unwrap_or_default();
@@ -118,27 +133,69 @@ impl Server {
         self.port
     }
 
+    /// The port on which other nodes talk to it, if it is one.
+    #[must_use]
+    pub fn bus_port(&self) -> u16 {
+        self.bus_port
+    }
+
     /// How many keys it holds.
     ///
     /// # Errors
     /// It does not say.
     pub fn key_count(&self) -> Result<u64> {
-        let answer = self.ask("DBSIZE")?;
-        let count = answer
-            .strip_prefix(':')
-            .and_then(|count| count.parse().ok());
-        count.ok_or_else(|| format!("DBSIZE was answered with {answer}").into())
+        match self.ask(&["DBSIZE"])? {
+            Value::Int(count) => Ok(count.try_into()?),
+            answer => Err(format!("DBSIZE was answered with {answer:?}").into()),
+        }
     }
 
-    /// The first line of its answer to a command without arguments.
-    fn ask(&self, command: &str) -> Result<String> {
+    /// CPU seconds that its process has used.
+    ///
+    /// # Errors
+    /// It does not say.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        let info = self.text(&["INFO", "cpu"])?;
+        let seconds = |name: &str| -> Result<f64> {
+            let line = info.lines().find_map(|line| line.strip_prefix(name));
+            Ok(line.ok_or("INFO has no CPU time")?.trim().parse()?)
+        };
+        Ok(seconds("used_cpu_sys:")? + seconds("used_cpu_user:")?)
+    }
+
+    /// Its answer to a command that is answered with text.
+    ///
+    /// # Errors
+    /// There is none, or another one.
+    pub fn text(&self, command: &[&str]) -> Result<String> {
+        match self.ask(command)? {
+            Value::BulkString(bytes) => Ok(String::from_utf8(bytes)?),
+            answer => Err(format!("{} was answered with {answer:?}", command.join(" ")).into()),
+        }
+    }
+
+    /// Its answer to a command.
+    ///
+    /// # Errors
+    /// There is none, or it is a refusal.
+    pub fn ask(&self, command: &[&str]) -> Result<Value> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        write!(stream, "{command}\r\n")?;
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer)?;
-        Ok(answer.trim_end().to_owned())
+        let mut packed = redis::Cmd::new();
+        packed.arg(command);
+        stream.write_all(&packed.get_packed_command())?;
+        match redis::Parser::new().parse_value(stream)? {
+            Value::ServerError(error) => Err(format!("{}: {error:?}", command.join(" ")).into()),
+            answer => Ok(answer),
+        }
     }
+}
+
+/// Two ports that nobody listens on.
+fn free_ports() -> Result<(u16, u16)> {
+    let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let (one, other) = (free()?, free()?);
+    Ok((one.local_addr()?.port(), other.local_addr()?.port()))
 }
 
 impl Drop for Server {

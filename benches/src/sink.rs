@@ -1,19 +1,25 @@
-//! A sink that takes a lane's stream as fast as the kernel can throw it away.
+//! A sink that takes the streams of lanes as fast as the kernel can throw them away.
 //!
 //! It is a process of its own (the bench called again), pinned to another core. It answers the
 //! greeting, and then discards with `MSG_TRUNC`, which never copies a byte to user space. It needs
-//! not look at the stream to answer its fences, for where they stand follows from its geometry.
+//! not look at a stream to answer its fences, for where they stand follows from its geometry: that
+//! of the port, so that all lanes to one port send as many keys. One thread serves all
+//! connections: a sleeping one for each would have to be woken by the client, at its expense, which
+//! nodes on other machines need not.
 
+use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::str::FromStr;
 
+use clap::Args;
 use core_affinity::CoreId;
 use engine::Plan;
 use engine::segment::FENCE_BYTES;
 use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::UsageWho;
 use nix::sys::socket::{MsgFlags, recv};
 
@@ -22,6 +28,8 @@ use crate::process::cpu_time;
 
 /// Bytes discarded per call at most.
 const DISCARD_BYTES: usize = 1 << 20;
+/// Connections looked after per turn at most; the others come in the next one.
+const EVENTS: usize = 64;
 
 /// Where the fences stand in the stream of one lane, after its greeting and first frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,14 +41,14 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The stream of a plan with a single lane.
+    /// The stream of a lane of `plan` that sends `keys` keys.
     #[must_use]
-    pub fn of(plan: &Plan) -> Self {
-        assert_eq!(plan.connections, 1, "a sink takes one lane at a time");
+    pub fn of(plan: &Plan, keys: u64) -> Self {
+        assert!(keys > 0, "every lane sends a first frame");
         Self {
             frame_bytes: plan.segment.frame().bytes() as u64,
             batch_frames: plan.batch_frames,
-            frames: plan.keys() - 1,
+            frames: keys - 1,
         }
     }
 
@@ -56,6 +64,17 @@ impl Stream {
     pub fn bytes(&self) -> u64 {
         self.frames * self.frame_bytes
             + self.frames.div_ceil(self.batch_frames) * FENCE_BYTES as u64
+    }
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            frame_bytes,
+            batch_frames,
+            frames,
+        } = self;
+        write!(formatter, "{frame_bytes},{batch_frames},{frames}")
     }
 }
 
@@ -80,10 +99,28 @@ impl FromStr for Stream {
     }
 }
 
-/// What the sink says of one connection.
+/// What makes a bench a sink, as [`Sink::start`] says it.
+#[derive(Clone, Debug, Args)]
+pub struct SinkRole {
+    /// Be a sink with a port for lanes of each of these streams
+    #[arg(long, hide = true, requires = "sink_core")]
+    sink: Vec<Stream>,
+    /// On this core
+    #[arg(long, hide = true)]
+    sink_core: Option<usize>,
+}
+
+impl SinkRole {
+    /// Serves until it is killed, if this process is to be a sink; `None` if not.
+    pub fn play(&self) -> Option<Result<()>> {
+        Some(serve(self.sink_core?, &self.sink))
+    }
+}
+
+/// What the sink says of connections that have ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Swallowed {
-    /// Bytes after the greeting and the first frame.
+    /// Bytes after the greetings and the first frames.
     pub bytes: u64,
     /// CPU time that it spent, in seconds.
     pub cpu_seconds: f64,
@@ -94,54 +131,61 @@ pub struct Swallowed {
 pub struct Sink {
     process: Child,
     says: BufReader<ChildStdout>,
-    address: SocketAddr,
+    ports: Vec<u16>,
+    /// CPU time that it had spent at the end of the last run.
+    cpu_seconds: f64,
 }
 
 impl Sink {
-    /// Calls this program again as a sink on `core`.
+    /// Calls this program again as a sink on `core`, with a port for each of `streams`.
     ///
     /// # Errors
     /// It does not start.
-    pub fn start(core: usize, stream: &Stream) -> Result<Self> {
-        let Stream {
-            frame_bytes,
-            batch_frames,
-            frames,
-        } = stream;
+    pub fn start(core: usize, streams: &[Stream]) -> Result<Self> {
         let mut process = Command::new(std::env::current_exe()?)
-            .arg(format!("--sink={frame_bytes},{batch_frames},{frames}"))
+            .args(streams.iter().map(|stream| format!("--sink={stream}")))
             .arg(format!("--sink-core={core}"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
         let mut says = BufReader::new(process.stdout.take().ok_or("the sink says nothing")?);
-        let mut port = String::new();
-        says.read_line(&mut port)?;
-        let address = (Ipv4Addr::LOCALHOST, port.trim().parse()?).into();
+        let mut line = String::new();
+        says.read_line(&mut line)?;
+        let ports = line.split_whitespace().map(str::parse);
+        let ports: Vec<u16> = ports.collect::<std::result::Result<_, _>>()?;
+        if ports.len() != streams.len() {
+            return Err("the sink has not started".into());
+        }
         Ok(Self {
             process,
             says,
-            address,
+            ports,
+            cpu_seconds: 0.0,
         })
     }
 
-    /// Where it listens.
+    /// Where it listens on 127.0.0.1, stream by stream.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn ports(&self) -> &[u16] {
+        &self.ports
     }
 
-    /// Waits until the connection that was last made has ended; what became of it.
+    /// Waits until the `lanes` connections of a run have ended; what became of them.
     ///
     /// # Errors
     /// The sink is gone; it has said why.
-    pub fn swallowed(&mut self) -> Result<Swallowed> {
-        let mut line = String::new();
-        self.says.read_line(&mut line)?;
-        let (bytes, cpu) = line.trim().split_once(' ').ok_or("the sink has ended")?;
+    pub fn swallowed(&mut self, lanes: usize) -> Result<Swallowed> {
+        let (mut all_bytes, cpu_before) = (0, self.cpu_seconds);
+        for _ in 0..lanes {
+            let mut line = String::new();
+            self.says.read_line(&mut line)?;
+            let (bytes, cpu) = line.trim().split_once(' ').ok_or("the sink has ended")?;
+            all_bytes += bytes.parse::<u64>()?;
+            self.cpu_seconds = cpu.parse()?;
+        }
         Ok(Swallowed {
-            bytes: bytes.parse()?,
-            cpu_seconds: cpu.parse()?,
+            bytes: all_bytes,
+            cpu_seconds: self.cpu_seconds - cpu_before,
         })
     }
 }
@@ -154,28 +198,129 @@ impl Drop for Sink {
     }
 }
 
-/// The sink's own main loop: one connection after the other, until it is killed.
-///
-/// # Errors
-/// It cannot be pinned or cannot listen, or a connection breaks.
-pub fn serve(core: usize, stream: &Stream) -> Result<()> {
+/// A port of the sink on this machine.
+#[must_use]
+pub fn address(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// The sink's own main loop: says its ports, then of each connection that ends how many bytes came,
+/// and the CPU time of the process so far.
+fn serve(core: usize, streams: &[Stream]) -> Result<()> {
     if !core_affinity::set_for_current(CoreId { id: core }) {
         return Err(format!("the sink may not be pinned to core {core}").into());
     }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    println!("{}", listener.local_addr()?.port());
+    let ready = Epoll::new(EpollCreateFlags::empty())?;
+    let watch = |fd: BorrowedFd<'_>, number: usize| {
+        ready.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, number as u64))
+    };
+    let listeners: Vec<TcpListener> = streams
+        .iter()
+        .map(|_| TcpListener::bind(address(0)))
+        .collect::<std::io::Result<_>>()?;
+    let mut ports = Vec::new();
+    for (number, listener) in listeners.iter().enumerate() {
+        ports.push(listener.local_addr()?.port().to_string());
+        watch(listener.as_fd(), number)?;
+    }
+    println!("{}", ports.join(" "));
+    // Connections are numbered behind the listeners.
+    let mut intakes: Vec<Option<Intake>> = Vec::new();
+    let mut events = [EpollEvent::empty(); EVENTS];
     // Never touched: MSG_TRUNC only takes its length.
     let mut room = vec![0; DISCARD_BYTES];
-    for connection in listener.incoming() {
-        let connection = connection?;
-        connection.set_nodelay(true)?;
-        let before = cpu_time(UsageWho::RUSAGE_SELF);
-        let surplus = greet(&connection, stream.frame_bytes as usize)?;
-        let bytes = discard(&connection, stream, surplus, &mut room)?;
-        let cpu = cpu_time(UsageWho::RUSAGE_SELF).saturating_sub(before);
-        println!("{bytes} {}", cpu.as_secs_f64());
+    loop {
+        let count = wait(&ready, &mut events)?;
+        for event in &events[..count] {
+            let number = event.data() as usize;
+            let Some(place) = number.checked_sub(listeners.len()) else {
+                let intake = Intake::accept(&listeners[number], streams[number])?;
+                let place = free_place(&mut intakes);
+                watch(intake.connection.as_fd(), listeners.len() + place)?;
+                intakes[place] = Some(intake);
+                continue;
+            };
+            let Some(intake) = &mut intakes[place] else {
+                continue;
+            };
+            if intake.discard(&mut room)? {
+                let cpu = cpu_time(UsageWho::RUSAGE_SELF).as_secs_f64();
+                println!("{} {cpu}", intake.position);
+                // Closing it ends the watch.
+                intakes[place] = None;
+            }
+        }
     }
-    Ok(())
+}
+
+/// Waits until something can be read; how many events there are.
+fn wait(ready: &Epoll, events: &mut [EpollEvent]) -> Result<usize> {
+    loop {
+        match ready.wait(events, EpollTimeout::NONE) {
+            Err(Errno::EINTR) => {}
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+/// A place that no connection has.
+fn free_place(intakes: &mut Vec<Option<Intake>>) -> usize {
+    let free = intakes.iter().position(Option::is_none);
+    free.unwrap_or_else(|| {
+        intakes.push(None);
+        intakes.len() - 1
+    })
+}
+
+/// A connection behind its greeting.
+struct Intake {
+    connection: TcpStream,
+    stream: Stream,
+    /// Bytes discarded.
+    position: u64,
+    /// Number of the fence to come.
+    fence: u64,
+}
+
+impl Intake {
+    fn accept(listener: &TcpListener, stream: Stream) -> Result<Self> {
+        let (connection, _) = listener.accept()?;
+        connection.set_nodelay(true)?;
+        // The client greets on one connection after the other; the others can wait for that.
+        let position = greet(&connection, stream.frame_bytes as usize)?;
+        let mut intake = Self {
+            connection,
+            stream,
+            position,
+            fence: 0,
+        };
+        intake.echo()?;
+        Ok(intake)
+    }
+
+    /// Discards what has arrived. Whether the client has left.
+    fn discard(&mut self, room: &mut [u8]) -> Result<bool> {
+        let flags = MsgFlags::MSG_TRUNC | MsgFlags::MSG_DONTWAIT;
+        match recv(self.connection.as_raw_fd(), room, flags) {
+            Ok(0) | Err(Errno::ECONNRESET) => return Ok(true),
+            Ok(length) => self.position += length as u64,
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.echo()?;
+        Ok(false)
+    }
+
+    /// Echoes every fence that has gone by.
+    fn echo(&mut self) -> Result<()> {
+        while let Some(end) = self.stream.fence_end(self.fence)
+            && self.position >= end
+        {
+            write!(self.connection, "+OK\r\n$16\r\n{:016x}\r\n", self.fence)?;
+            self.fence += 1;
+        }
+        Ok(())
+    }
 }
 
 /// Says yes to every command up to and including `CLIENT REPLY OFF`, which has no answer. Returns
@@ -225,34 +370,6 @@ fn command(bytes: &[u8]) -> Option<(usize, bool)> {
     (at <= bytes.len()).then(|| (at, arguments == 3 && bytes[last] == *b"OFF"))
 }
 
-/// Discards until the client leaves, and echoes every fence that has gone by. Returns the bytes
-/// discarded, `surplus` of them being read already.
-fn discard(
-    mut connection: &TcpStream,
-    stream: &Stream,
-    surplus: u64,
-    room: &mut [u8],
-) -> Result<u64> {
-    let mut position = surplus;
-    let mut fence = 0;
-    let mut fence_end = stream.fence_end(fence);
-    loop {
-        while let Some(end) = fence_end
-            && position >= end
-        {
-            write!(connection, "+OK\r\n$16\r\n{fence:016x}\r\n")?;
-            fence += 1;
-            fence_end = stream.fence_end(fence);
-        }
-        match recv(connection.as_raw_fd(), room, MsgFlags::MSG_TRUNC) {
-            Ok(0) | Err(Errno::ECONNRESET) => return Ok(position),
-            Ok(length) => position += length as u64,
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,6 +381,7 @@ mod tests {
         let ends: Vec<_> = (0..).map_while(|number| stream.fence_end(number)).collect();
         assert_eq!(ends, [1_000 + fence, 2_000 + 2 * fence, 2_500 + 3 * fence]);
         assert_eq!(ends.last(), Some(&stream.bytes()));
+        assert_eq!(stream.to_string().parse(), Ok(stream));
         assert_eq!(
             Stream {
                 frames: 20,

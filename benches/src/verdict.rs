@@ -51,15 +51,24 @@ impl fmt::Display for Target {
     }
 }
 
+/// A line that says how `what` compares.
+#[must_use]
+pub fn comparison(what: &str, ratio: &Ratio) -> String {
+    format!(
+        "{what}: {:.3} (paired, {:.0} %: {:.3} to {:.3})",
+        ratio.of_medians,
+        ratio.confidence * 100.0,
+        ratio.low,
+        ratio.high
+    )
+}
+
 /// A line that says how `what` compares, what it shall be, and whether it is.
 #[must_use]
 pub fn line(what: &str, target: Target, ratio: &Ratio) -> String {
     format!(
-        "{what}: {:.3} (paired, {:.0} %: {:.3} to {:.3}), target {target}: {}",
-        ratio.of_medians,
-        ratio.confidence * 100.0,
-        ratio.low,
-        ratio.high,
+        "{}, target {target}: {}",
+        comparison(what, ratio),
         target.judge_ratio(ratio)
     )
 }

@@ -1,0 +1,70 @@
+//! What every run of the whole program against a real server needs.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::Result;
+use crate::machine::Cores;
+use crate::process::pinned;
+use crate::server::Installation;
+
+/// Servers to start, the program to fill them with, and which core each side gets.
+#[derive(Clone, Debug)]
+pub struct Rig {
+    /// Servers and their load generator.
+    pub installation: Installation,
+    /// Who runs where.
+    pub cores: Cores,
+    client: PathBuf,
+}
+
+impl Rig {
+    /// Looks around.
+    ///
+    /// # Errors
+    /// There is no server, or the program is not built.
+    pub fn find() -> Result<Self> {
+        Ok(Self {
+            installation: Installation::find()?,
+            cores: Cores::observe(),
+            client: client()?,
+        })
+    }
+
+    /// `redis-client fill` of what listens on a loopback port with `flags`, otherwise with its
+    /// defaults.
+    #[must_use]
+    pub fn fill(&self, port: u16, flags: &str) -> Command {
+        let mut command = pinned(self.cores.client, &self.client);
+        command
+            .args(["fill", "-h", "127.0.0.1", "-p", &port.to_string()])
+            .args(flags.split_whitespace())
+            .args(["--output", "json"])
+            .env_remove("REDIS_CLIENT_FILL_CHUNK_KB")
+            .env_remove("REDISCLI_AUTH");
+        command
+    }
+}
+
+/// The program: `REDIS_CLIENT_BIN`, or the one that was built beside this bench.
+fn client() -> Result<PathBuf> {
+    let path = match std::env::var_os("REDIS_CLIENT_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => {
+            let bench = std::env::current_exe()?;
+            let profile = bench
+                .ancestors()
+                .nth(2)
+                .ok_or("benches lie in <profile>/deps")?;
+            profile.join("redis-client")
+        }
+    };
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(format!(
+        "{} is missing: build it first (cargo build --release -p redis-client), or name it in REDIS_CLIENT_BIN",
+        path.display()
+    )
+    .into())
+}
