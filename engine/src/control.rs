@@ -283,6 +283,14 @@ impl Control {
 
     /// The error that a refused command means for a fill.
     pub(crate) fn refusal(&self, command: &'static str, message: &str) -> Error {
+        let is_replica = ["READONLY", "MASTERDOWN"].contains(&error_class(message));
+        if is_replica && self.is_in_cluster() {
+            return Error::NotNow {
+                address: self.facts.address,
+                what: "has just become a replica",
+                cure: "run the same command again, once `redis-cli --cluster check` finds nothing",
+            };
+        }
         let of_cluster =
             ["MOVED", "ASK", "CLUSTERDOWN", "CROSSSLOT"].contains(&error_class(message));
         if of_cluster && let Err(wrong_mode) = self.check_mode(true) {

@@ -8,7 +8,7 @@ use crate::cluster::slot_set::SlotSet;
 use crate::cluster::topology::{Endpoint, Topology};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::nodes::{ASKED_AT_ONCE_MAX, ClusterOptions, Node, Nodes};
+use crate::nodes::{ASKED_AT_ONCE_MAX, ClusterOptions, Node, Nodes, UP_PATIENCE, UP_POLL};
 use crate::open_files;
 use crate::target::Target;
 
@@ -18,9 +18,6 @@ const WITNESSES: usize = 3;
 const TOPOLOGY_PATIENCE: Duration = Duration::from_secs(1);
 /// So many ranges of slots are named in a message.
 const RANGES_SHOWN_MAX: usize = 8;
-/// How long a cluster that is down before a fill may take to come up, and how often it is asked.
-const UP_PATIENCE: Duration = Duration::from_secs(3);
-const UP_POLL: Duration = Duration::from_millis(100);
 
 impl Nodes {
     /// Connects to the server that `target` names, or to every master of its cluster.
@@ -60,9 +57,19 @@ impl Nodes {
         }
         // A fill says it where even that is not enough.
         let _ = open_files::raise_for(topology.master_count() as u64);
-        nodes
-            .adopt(topology)
-            .map_err(|problems| nodes.explain(problems, &announced, &seed))?;
+        let deadline = Instant::now() + UP_PATIENCE;
+        let mut announced = announced;
+        while let Err(problems) = nodes.adopt(announced.clone().mapped(&options.host_map)) {
+            // A failover in the very moment.
+            let is_passing = problems
+                .iter()
+                .all(|(_, error)| matches!(error, Error::NotNow { .. }));
+            if !is_passing || Instant::now() > deadline {
+                return Err(nodes.explain(problems, &announced, &seed));
+            }
+            std::thread::sleep(UP_POLL);
+            announced = seed.topology()?;
+        }
         nodes.check_coverage(&mut seed)?;
         Ok(nodes)
     }

@@ -3,18 +3,21 @@
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cluster::slot::SLOTS;
 use crate::cluster::slot_set::SlotSet;
 use crate::cluster::topology::{Endpoint, HostMap, Topology};
 use crate::control::{Control, ServerFacts};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
 use crate::preflight::{Preflight, Share};
 use crate::target::Target;
 
+/// How long a cluster that is not ready before a fill may take, and how often it is asked.
+pub(crate) const UP_PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const UP_POLL: Duration = Duration::from_millis(100);
 /// So many nodes are asked at the same time.
 pub(crate) const ASKED_AT_ONCE_MAX: usize = 16;
 
@@ -146,19 +149,26 @@ impl Nodes {
     /// # Errors
     /// As [`Control::preflight`].
     pub fn preflight(&mut self, plan: Option<&Plan>, flush: bool) -> Result<Preflight> {
-        let shares = plan.map(|plan| self.shares(plan.sequence()));
         let is_cluster = self.is_cluster();
-        let found = self.ask_each(|number, node| {
-            let keys = shares.as_ref().map(|shares| &shares[number]);
-            let share = plan.zip(keys).map(|(plan, keys)| Share { plan, keys });
-            let preflight = node.control.preflight(share, flush)?;
-            Ok(if is_cluster {
-                preflight.of_node(&node.endpoint.to_string())
-            } else {
-                preflight
-            })
-        });
-        let found: Vec<Preflight> = found.into_iter().collect::<Result<_>>()?;
+        let deadline = Instant::now() + UP_PATIENCE;
+        let (shares, found) = loop {
+            let shares = plan.map(|plan| self.shares(plan.sequence()));
+            let found = self.ask_owners(|number, node| {
+                let keys = shares.as_ref().map(|shares| &shares[number]);
+                let share = plan.zip(keys).map(|(plan, keys)| Share { plan, keys });
+                let preflight = node.control.preflight(share, flush)?;
+                Ok(if is_cluster {
+                    preflight.of_node(&node.endpoint.to_string())
+                } else {
+                    preflight
+                })
+            });
+            let found: Result<Vec<Preflight>> = found.into_iter().collect();
+            match found {
+                Err(error) if self.is_passing(&error, deadline) => {}
+                found => break (shares, found?),
+            }
+        };
         let mut found = Preflight::of_all(found);
         if let Some((plan, shares)) = plan.zip(shares).filter(|_| is_cluster) {
             let keys = shares.iter().map(KeySequence::count);
@@ -173,9 +183,44 @@ impl Nodes {
     /// # Errors
     /// As [`Control::flush`].
     pub fn flush(&mut self) -> Result<u64> {
-        self.ask_each(|_, node| node.control.flush())
-            .into_iter()
-            .sum()
+        let deadline = Instant::now() + UP_PATIENCE;
+        let mut flushed = 0;
+        loop {
+            let mut failure = None;
+            for answer in self.ask_owners(|_, node| node.control.flush()) {
+                match answer {
+                    Ok(keys) => flushed += keys,
+                    Err(error) => failure = Some(error),
+                }
+            }
+            match failure {
+                None => return Ok(flushed),
+                Some(error) if self.is_passing(&error, deadline) => {}
+                Some(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether an error may be gone when the nodes are asked again, now that a moment has passed
+    /// and the topology is read anew: a failover in the very moment.
+    fn is_passing(&mut self, error: &Error, deadline: Instant) -> bool {
+        let is_passing =
+            self.is_cluster() && matches!(error, Error::NotNow { .. }) && Instant::now() < deadline;
+        if is_passing {
+            std::thread::sleep(UP_POLL);
+            self.refresh();
+        }
+        is_passing
+    }
+
+    /// As [`ask_each`](Self::ask_each), without nodes of a cluster that own nothing.
+    fn ask_owners<R: Send>(&mut self, ask: impl Fn(usize, &mut Node) -> R + Sync) -> Vec<R> {
+        let is_cluster = self.is_cluster();
+        let answers = self.ask_each(|number, node| {
+            let is_owner = !is_cluster || !node.slots.is_empty();
+            is_owner.then(|| ask(number, node))
+        });
+        answers.into_iter().flatten().collect()
     }
 
     /// Does something with every node, several at a time; the results in their order.

@@ -50,8 +50,8 @@ pub(crate) struct Passes {
     pub(crate) latencies: Latencies,
     /// Refused keys by class, where replies say so.
     pub(crate) refused: BTreeMap<String, u64>,
-    /// Why a lane of the last pass gave up.
-    pub(crate) failure: Option<LaneEnd>,
+    /// Why a lane of the last pass gave up, and on which node.
+    pub(crate) failure: Option<(usize, LaneEnd)>,
     /// How the drivers went about it.
     pub(crate) outcome: Option<Outcome>,
     pub(crate) notices: BTreeSet<String>,
@@ -114,7 +114,7 @@ impl Passes {
                     }
                 }
                 if matches!(lane.end, LaneEnd::Refused(_) | LaneEnd::Failed(_)) {
-                    self.failure.get_or_insert(lane.end);
+                    self.failure.get_or_insert((lane.node, lane.end));
                 }
             }
         }

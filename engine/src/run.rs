@@ -369,7 +369,7 @@ impl Fill<'_> {
 
     /// Whether sending again can mend what was found.
     fn can_mend(&self, finding: &Finding) -> bool {
-        let is_refused = matches!(self.passes.failure, Some(LaneEnd::Refused(_)));
+        let is_refused = matches!(self.passes.failure, Some((_, LaneEnd::Refused(_))));
         self.nodes.is_cluster()
             && self.halt.is_none()
             && self.gave_up.is_none()

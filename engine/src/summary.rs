@@ -199,8 +199,9 @@ fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
 }
 
 /// Keys acknowledged, each counted once. A fence also acknowledges keys that were refused
-/// silently: where there were such, what was seen on the servers counts. And what was seen there,
-/// and cannot have been there before, was taken even if the acknowledgement is lost.
+/// silently: where there were such, what was seen on the servers counts. And what was seen there
+/// was taken even if the acknowledgement is lost: where nothing can have been there before, or
+/// nothing is missing.
 fn acked(facts: &Facts<'_>) -> u64 {
     let acked = facts.passes.acked().min(facts.passes.sent);
     let refused: u64 = facts.changes().map(|change| change.sets_refused).sum();
@@ -212,7 +213,8 @@ fn acked(facts: &Facts<'_>) -> u64 {
         acked.min(all_seen.unwrap_or(acked.saturating_sub(refused)))
     };
     let was_empty = facts.before.iter().flatten().all(|before| before.keys == 0);
-    match present.filter(|_| was_empty) {
+    let is_all_there = present == Some(facts.plan.keys());
+    match present.filter(|_| was_empty || is_all_there) {
         Some(present) => acked.max(present.min(facts.passes.sent)),
         None => acked,
     }
@@ -319,10 +321,13 @@ fn cause(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> String {
         let mut changes = facts.finding.nodes.iter().map(|node| node.change.as_ref());
         changes.position(|change| change.is_some_and(is_meant))
     };
-    let failed = facts.passes.failure.as_ref().and_then(|end| match end {
-        LaneEnd::Refused(error) => Some(format!("the server refused a write: {error}")),
-        LaneEnd::Failed(cause) => Some(format!("a connection failed: {cause}")),
-        LaneEnd::Done | LaneEnd::Stopped => None,
+    let failed = facts.passes.failure.as_ref().and_then(|(node, end)| {
+        let server = server(Some(*node));
+        match end {
+            LaneEnd::Refused(error) => Some(format!("{server} refused a write: {error}")),
+            LaneEnd::Failed(cause) => Some(format!("a connection to {server} failed: {cause}")),
+            LaneEnd::Done | LaneEnd::Stopped => None,
+        }
     });
     if let Some(signal) = facts.signal {
         let name = nix::sys::signal::Signal::try_from(signal).map_or("a signal", |s| s.as_str());
