@@ -40,7 +40,7 @@ pub(crate) fn resolve(
     }
     if db != 0 {
         return Err(Failure::usage(format!(
-            "--db {db} does not go with -c: a cluster has database 0 only; drop --db"
+            "--db {db} does not go with -c: clusters are filled in database 0; drop --db"
         )));
     }
     if flags.data.key_layout.as_deref() == Some("plain") {

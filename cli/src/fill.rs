@@ -67,7 +67,14 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         !switches.quiet && !switches.no_progress,
         plan.payload_bytes(),
     );
-    let mut report = fill(&plan, &target, &mut nodes, &signals, display)?;
+    let mut report = fill(
+        &plan,
+        &target,
+        &mut nodes,
+        &signals,
+        display,
+        settings.flush,
+    )?;
     report.plan.sources = settings.ledger.sources();
     output::print(&output::report(&report, settings.format)?)?;
     Ok(settle(&report, &settings))
@@ -203,6 +210,7 @@ fn fill(
     nodes: &mut Nodes,
     signals: &Signals,
     mut display: Display,
+    flushed: bool,
 ) -> Result<Report, Failure> {
     signals.enter(Stage::Filling);
     let stop = signals.stop();
@@ -220,7 +228,11 @@ fn fill(
     let outcome = run::fill(plan, target, nodes, stop, &mut observe);
     display.close();
     outcome.map_err(|error| {
-        let failure = Failure::from(error);
+        let mut failure = Failure::from(error);
+        if flushed {
+            // "Nothing was changed" would not be true.
+            failure.status = Status::Incomplete;
+        }
         match stop.signal() {
             Some(signal) => Failure {
                 status: Status::Interrupted(signal),

@@ -100,7 +100,8 @@ pub(crate) struct ServerFlags {
     /// sides; may be given several times
     #[arg(long, value_name = "FROM=TO", action = ArgAction::Append)]
     pub(crate) host_map: Vec<String>,
-    /// With -c: fill what is covered where slots have no master that can be reached
+    /// With -c: fill what is covered where slots have no master that can be reached, and count that
+    /// as success (exit status 0)
     #[arg(long)]
     pub(crate) allow_partial: bool,
     /// ACL user to log in as [default: the server's default user]
@@ -116,7 +117,7 @@ pub(crate) struct ServerFlags {
     /// Ask for the password on the terminal
     #[arg(long)]
     pub(crate) ask_password: bool,
-    /// Database, 0 or more; a cluster has 0 only [default: 0]
+    /// Database, 0 or more; with -c 0 only [default: 0]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) db: Option<String>,
 }

@@ -63,7 +63,7 @@ Recommended settings:
     database is --db, sockets and URIs are not supported.
 
 Exit status:
-  0    complete: every planned key was seen on the server
+  0    complete: every planned key was seen on the server; or all that --allow-partial asks for
   1    incomplete: the report and standard error say why; the same command without -f goes on
   2    wrong usage, or a plan that cannot work; nothing was changed
   3    the server cannot be reached, or refuses the login; nothing was changed

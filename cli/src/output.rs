@@ -146,8 +146,13 @@ fn verdict(report: &Report) -> String {
         }
         (Verdict::Complete, _) => format!("complete: all {planned} are on {target}"),
         (Verdict::Incomplete, Some(present)) => {
+            let seen = if report.is_all_looked_for {
+                "are on"
+            } else {
+                "could be seen on"
+            };
             format!(
-                "incomplete: {} of {planned} are on {target}",
+                "incomplete: {} of {planned} {seen} {target}",
                 count(present)
             )
         }
@@ -229,9 +234,10 @@ fn client(report: &Report) -> String {
 fn server(node: &NodeReport, is_cluster: bool) -> String {
     let mut text = node.address.clone();
     if is_cluster {
-        let keys = node.keys.map_or_else(|| "unknown".to_owned(), count);
+        let keys = node.keys.map(|keys| figures::counted(keys, "key"));
+        let keys = keys.unwrap_or_else(|| "an unknown number of keys".into());
         let rate = figures::per_second(node.keys_per_second);
-        text += &format!(": {keys} keys, {rate} keys/s");
+        text += &format!(": {keys}, {rate} keys/s");
     }
     if let Some(percent) = node.server_cpu_percent {
         text += &format!(", CPU {percent:.0} %");

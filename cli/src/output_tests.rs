@@ -85,6 +85,7 @@ fn complete() -> Report {
         verdict: Verdict::Complete,
         reason: None,
         interrupted_by: None,
+        is_all_looked_for: true,
         is_as_asked: false,
     }
 }

@@ -17,6 +17,8 @@ use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
 use crate::stop::Stop;
 
+/// Runs of missing keys that one round tells apart; beyond, whole blocks count as missing.
+const RUNS_MAX: usize = 8_192;
 /// Why keys cannot be looked for whose slot nobody owns.
 const NO_MASTER: &str = "their slots have no master";
 /// Time between two reports of progress.
@@ -48,11 +50,11 @@ impl Finding {
         created.filter(|_| !self.nodes.is_empty())
     }
 
-    /// Whether a server has evicted or expired keys, which sending again would not mend.
+    /// Whether a server has evicted keys, so that sending again may drive others out.
     #[must_use]
-    pub fn removed_by_server(&self) -> bool {
-        let changes = self.nodes.iter().filter_map(|node| node.change.as_ref());
-        changes.map(|change| change.removed_by_server).sum::<u64>() > 0
+    pub fn has_evictions(&self) -> bool {
+        let mut changes = self.nodes.iter().filter_map(|node| node.change.as_ref());
+        changes.any(|change| change.evicted > 0)
     }
 
     /// Keys that are not known to be there.
@@ -68,8 +70,8 @@ pub(crate) struct Task<'a> {
     pub(crate) plan: &'a Plan,
     /// The planned keys for which there is a node.
     pub(crate) planned: &'a KeySequence,
-    /// By node; `None` for nodes that joined later.
-    pub(crate) before: &'a [Option<Before>],
+    /// By node.
+    pub(crate) before: &'a [Before],
     /// By node.
     pub(crate) sent: &'a [Sent],
     /// Whether owners have changed since the fill began, so that growth proves nothing.
@@ -84,10 +86,13 @@ impl Task<'_> {
         keys.sum::<u64>() >= self.planned.count()
     }
 
+    fn keys_before(&self) -> u64 {
+        self.before.iter().filter_map(|before| before.keys).sum()
+    }
+
     /// Values need to be compared only where planned keys may have been there before.
     fn how(&self) -> How {
-        let before = self.before.iter().flatten();
-        if before.map(|before| before.keys).sum::<u64>() == 0 {
+        if self.keys_before() == 0 {
             How::Exists
         } else {
             How::Stamp
@@ -97,9 +102,9 @@ impl Task<'_> {
     /// Why counting is not enough, for the user.
     fn explain(&self, counts: &[Count]) -> String {
         let planned = self.planned.count();
-        let after: u64 = counts.iter().map(|count| count.keys).sum();
-        let before = self.before.iter().flatten();
-        let before: u64 = before.map(|before| before.keys).sum();
+        let owners = counts.iter().filter(|count| count.is_owner);
+        let after: u64 = owners.map(|count| count.keys).sum();
+        let before = self.keys_before();
         match self.how() {
             How::Exists => format!(
                 "DBSIZE ({after}) does not prove the {planned} planned keys: looking for each of them"
@@ -156,10 +161,17 @@ impl Audit {
         observe: &mut dyn FnMut(Event),
     ) -> Result<Finding> {
         let shares = nodes.shares(task.planned);
+        let is_cluster = nodes.is_cluster();
         let counts = nodes.ask_each(|number, node| {
-            let (before, sent) = (task.before[number].as_ref(), &task.sent[number]);
+            let (before, sent) = (&task.before[number], &task.sent[number]);
             let planned = shares[number].count();
-            Count::take(&mut node.control, before, sent, planned, task.is_disturbed)
+            let count = Count::take(&mut node.control, before, sent, planned, task.is_disturbed);
+            // Who owns nothing any more does not matter to the outcome.
+            let is_owner = !is_cluster || !node.slots.is_empty();
+            match count {
+                Err(_) if !is_owner => Ok(Count::of_nobody()),
+                count => count.map(|count| Count { is_owner, ..count }),
+            }
         });
         let mut finding = Finding::default();
         let counts = taken(counts, nodes.is_cluster(), &shares, &mut finding)?;
@@ -167,7 +179,7 @@ impl Audit {
         if unowned > 0 {
             finding.unsettled.insert(NO_MASTER.to_owned(), unowned);
         }
-        self.judge(nodes, &counts);
+        self.judge(nodes, &counts, &shares);
         if task.stop.signal().is_some() {
             finding.nodes = counts.into_iter().map(Count::without_a_look).collect();
             return Ok(finding);
@@ -210,10 +222,14 @@ impl Audit {
     }
 
     /// Keeps what counting proves, and forgets what was seen in data that may have been replaced.
-    fn judge(&mut self, nodes: &Nodes, counts: &[Count]) {
+    fn judge(&mut self, nodes: &Nodes, counts: &[Count], shares: &[KeySequence]) {
         self.histories.resize(counts.len(), None);
         for (number, (count, node)) in counts.iter().zip(nodes.iter()).enumerate() {
-            if self.histories[number] != count.history {
+            // What cannot be told apart, or has too few keys, may have lost some.
+            let may_differ = count.history.is_none()
+                || self.histories[number] != count.history
+                || count.keys < self.seen_on(number, nodes, shares);
+            if may_differ {
                 for proof in &mut self.proofs {
                     proof.take_if(|proof| proof.node == number);
                 }
@@ -223,6 +239,27 @@ impl Audit {
                 for slot in node.slots.iter() {
                     self.note(slot, number, KeySequence::new(0, 0));
                 }
+            }
+        }
+    }
+
+    /// Keys that were seen on a node in earlier rounds.
+    fn seen_on(&self, number: usize, nodes: &Nodes, shares: &[KeySequence]) -> u64 {
+        let slots = nodes.node(number).slots.iter();
+        let seen = slots.filter_map(|slot| {
+            let proof = self.proofs[usize::from(slot)].as_ref()?;
+            let keys = shares[number].of_slot(slot).count();
+            (proof.node == number).then(|| keys.saturating_sub(proof.open.count()))
+        });
+        seen.sum()
+    }
+
+    /// Owners have changed: what was seen of slots that went elsewhere says nothing any more,
+    /// even if they come back.
+    pub(crate) fn forget_others(&mut self, nodes: &Nodes) {
+        for (number, node) in nodes.iter().enumerate() {
+            for slot in node.slots.iter() {
+                self.proofs[usize::from(slot)].take_if(|proof| proof.node != number);
             }
         }
     }
@@ -309,6 +346,7 @@ fn look(
         how: task.how(),
         stop: task.stop,
         looked: &looked,
+        runs_max: RUNS_MAX / nodes.iter().len().max(1),
     };
     let planned = groups
         .iter()
@@ -353,16 +391,9 @@ fn taken(
     counts.into_iter().enumerate().map(keep).collect()
 }
 
-/// Whether an error means that a node is gone, at least for now.
+/// Whether an error of a cluster's node may pass: all but a command that is not permitted.
 fn is_gone(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::ConnectionLost { .. }
-            | Error::Stuck { .. }
-            | Error::Silent { .. }
-            | Error::TooManyClients { .. }
-            | Error::NotNow { .. }
-    )
+    !matches!(error, Error::NotPermitted { .. })
 }
 
 /// Tells how many keys were looked for while `work` goes on.

@@ -349,7 +349,9 @@ impl Control {
         match self.info("server") {
             Ok(server) => {
                 self.facts.software = server.software();
-                if let Some(mode) = server.text("redis_mode") {
+                // Valkey calls it by its own name.
+                let mode = server.text("redis_mode").or(server.text("server_mode"));
+                if let Some(mode) = mode {
                     self.check_mode(mode == "cluster")?;
                 }
                 Ok(())

@@ -13,11 +13,11 @@ const SETTLE_MAX: Duration = Duration::from_secs(2);
 /// Time between two looks at it, and how many equal ones mean that it is done.
 const SETTLE_POLL: Duration = Duration::from_millis(40);
 const SETTLED_LOOKS: u32 = 3;
-/// What was known of a node before the fill.
+/// What was known of a node before the fill, or when it joined.
 #[derive(Clone, Debug)]
 pub struct Before {
-    /// Keys in the database.
-    pub keys: u64,
+    /// Keys in the database; `None` for a node that joined later.
+    pub keys: Option<u64>,
     /// Statistics, where INFO is permitted.
     pub snapshot: Option<Snapshot>,
 }
@@ -29,9 +29,18 @@ impl Before {
     /// The node is gone, or does not permit DBSIZE.
     pub fn take(control: &mut Control) -> Result<Self> {
         Ok(Self {
-            keys: control.key_count()?,
+            keys: Some(control.key_count()?),
             snapshot: Snapshot::take(control).ok(),
         })
+    }
+
+    /// Asks a node that joined, whose keys may have come from others.
+    #[must_use]
+    pub fn of_newcomer(control: &mut Control) -> Self {
+        Self {
+            keys: None,
+            snapshot: Snapshot::take(control).ok(),
+        }
     }
 }
 
@@ -76,7 +85,9 @@ pub(crate) struct Count {
     /// Whether they prove that all planned keys are there.
     pub(crate) is_proof: bool,
     /// Whether the database was empty before the fill.
-    was_empty: bool,
+    pub(crate) was_empty: bool,
+    /// Whether it should hold planned keys.
+    pub(crate) is_owner: bool,
     /// The node did not answer.
     pub(crate) is_gone: bool,
 }
@@ -86,7 +97,7 @@ impl Count {
     /// may have come from other nodes, or gone there.
     pub(crate) fn take(
         control: &mut Control,
-        before: Option<&Before>,
+        before: &Before,
         sent: &Sent,
         planned: u64,
         is_disturbed: bool,
@@ -94,7 +105,7 @@ impl Count {
         let is_settled = !sent.is_cut_short || (!is_disturbed && settle(control)?);
         let keys = control.key_count()?;
         let after = Snapshot::take(control).ok();
-        let snapshot = before.and_then(|before| before.snapshot.as_ref());
+        let snapshot = before.snapshot.as_ref();
         let change = snapshot
             .zip(after.as_ref())
             .map(|(b, a)| Change::between(b, a));
@@ -104,7 +115,7 @@ impl Count {
             && change
                 .as_ref()
                 .is_some_and(|change| change.is_ours_alone(sent.commands));
-        let growth = before.and_then(|before| keys.checked_sub(before.keys));
+        let growth = before.keys.and_then(|before| keys.checked_sub(before));
         // Every SET on the server was one of ours and was carried out once, so none of the new
         // keys can stand for a planned one that is missing.
         let is_accounted = sent.resent == 0
@@ -113,9 +124,10 @@ impl Count {
             });
         Ok(Self {
             is_proof: is_undisturbed && is_accounted && growth == Some(planned),
-            was_empty: before.is_some_and(|before| before.keys == 0),
+            was_empty: before.keys == Some(0),
             history: after.as_ref().map(|after| history(control, after.run_id())),
             keys,
+            is_owner: true,
             is_gone: false,
             finding: NodeFinding {
                 present: None,

@@ -77,7 +77,8 @@ impl Nodes {
     /// Reads the topology again. Whether owners have changed; `false` as well where nobody
     /// answers, or a new owner cannot be reached yet.
     pub(crate) fn refresh(&mut self) -> bool {
-        for _ in 0..self.nodes.len() {
+        // Each may take a moment, and the next call asks others.
+        for _ in 0..self.nodes.len().min(WITNESSES) {
             let number = self.ask_first % self.nodes.len();
             self.ask_first += 1;
             if let Some(topology) = self.seen_by(number) {
@@ -155,6 +156,7 @@ impl Nodes {
             .filter(|endpoint| !known(endpoint))
             .cloned()
             .collect();
+        let is_first = self.topology.master_count() == 0;
         let mut problems = Vec::new();
         let mut topology = topology;
         for (endpoint, control) in self.dial(fresh) {
@@ -164,7 +166,7 @@ impl Nodes {
                     control,
                     slots: SlotSet::default(),
                 }),
-                Err(error) if self.options.allow_partial && is_unreachable(&error) => {
+                Err(error) if is_first && self.options.allow_partial && is_unreachable(&error) => {
                     self.left_out.push(endpoint.to_string());
                 }
                 Err(error) => problems.push((endpoint, error)),

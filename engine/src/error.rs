@@ -220,6 +220,14 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// Some masters of a cluster were emptied, others were not.
+    #[error("{flushed} keys of the cluster were flushed, others were not: {cause}")]
+    FlushedInPart {
+        /// Keys that went.
+        flushed: u64,
+        /// Why the others did not.
+        cause: String,
+    },
     /// A connection failed while a command was under way.
     #[error("lost the connection to {address} during {what}: {message}")]
     ConnectionLost {
@@ -279,7 +287,9 @@ impl Error {
             | Self::PasswordRequired { .. }
             | Self::NotPermitted { .. } => Phase::Connect,
             Self::Server { .. } | Self::NotNow { .. } => Phase::Server,
-            Self::ConnectionLost { .. } | Self::Setup { .. } => Phase::Driver,
+            Self::ConnectionLost { .. } | Self::Setup { .. } | Self::FlushedInPart { .. } => {
+                Phase::Driver
+            }
         }
     }
 }

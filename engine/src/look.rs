@@ -19,8 +19,6 @@ use crate::stop::Stop;
 const BLOCK_KEYS_MAX: u64 = 1_000;
 /// Most bytes of keys in one request.
 const REQUEST_BYTES_MAX: u64 = 256 << 10;
-/// Runs of missing keys that one look tells apart; beyond, whole blocks count as missing.
-const RUNS_MAX: usize = 16_384;
 
 /// How to look at a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +36,9 @@ pub(crate) struct Look<'a> {
     pub(crate) stop: &'a Stop,
     /// Keys looked for so far, by all looks together.
     pub(crate) looked: &'a AtomicU64,
+    /// Runs of missing keys that the look at one node tells apart; beyond, whole blocks count as
+    /// missing.
+    pub(crate) runs_max: usize,
 }
 
 /// What was seen of one group of keys.
@@ -126,7 +127,7 @@ impl Look<'_> {
                     seen.present += count;
                     continue;
                 }
-                Ok(Some(count)) if count == 0 || *runs > RUNS_MAX => {
+                Ok(Some(count)) if count == 0 || *runs > self.runs_max => {
                     seen.present += count;
                     note_missing(seen, &block.keys, runs);
                     continue;

@@ -66,6 +66,7 @@ pub struct Snapshot {
     /// Calls of commands that may change keys, SET excluded.
     foreign_writes: u64,
     removed_by_server: u64,
+    evicted: u64,
     errors: BTreeMap<String, u64>,
     cpu_seconds: f64,
     /// Memory in use, in bytes.
@@ -93,7 +94,8 @@ impl Snapshot {
             set_calls: part(set, "calls"),
             set_refused: part(set, "rejected_calls") + part(set, "failed_calls"),
             foreign_writes: foreign_writes(&commands),
-            removed_by_server: removed("evicted_keys") + removed("expired_keys"),
+            removed_by_server: removed("evicted_keys").saturating_add(removed("expired_keys")),
+            evicted: removed("evicted_keys"),
             errors: errors
                 .fields()
                 .filter_map(|(name, value)| {
@@ -153,6 +155,8 @@ pub struct Change {
     pub foreign_writes: u64,
     /// Keys evicted or expired.
     pub removed_by_server: u64,
+    /// Those among them that were evicted.
+    pub evicted: u64,
     /// Errors by class; those of other clients too.
     pub errors: BTreeMap<String, u64>,
     /// CPU, in percent of one core.
@@ -173,6 +177,7 @@ impl Change {
             sets_done: set_calls,
             sets_refused: after.set_refused.saturating_sub(failed_before),
             foreign_writes: after.foreign_writes.saturating_sub(before.foreign_writes),
+            evicted: after.evicted.saturating_sub(before.evicted),
             removed_by_server: after
                 .removed_by_server
                 .saturating_sub(before.removed_by_server),
@@ -363,6 +368,7 @@ mod tests {
             set_refused,
             foreign_writes: 0,
             removed_by_server: 0,
+            evicted: 0,
             errors: errors
                 .iter()
                 .map(|(class, count)| ((*class).to_owned(), *count))

@@ -107,7 +107,8 @@ impl Nodes {
     /// Keys in the databases to be filled.
     #[must_use]
     pub fn keys(&self) -> u64 {
-        self.nodes.iter().map(|node| node.facts().keys).sum()
+        let keys = self.nodes.iter().map(|node| node.facts().keys);
+        keys.fold(0, u64::saturating_add)
     }
 
     /// Those keys of a sequence for which there is a node.
@@ -170,7 +171,10 @@ impl Nodes {
             }
         };
         let mut found = Preflight::of_all(found);
-        if let Some((plan, shares)) = plan.zip(shares).filter(|_| is_cluster) {
+        if let Some((plan, shares)) = plan
+            .zip(shares)
+            .filter(|_| is_cluster && self.options.host_map.is_empty())
+        {
             let keys = shares.iter().map(KeySequence::count);
             let facts = self.nodes.iter().map(Node::facts).zip(keys);
             found.check_machines(plan, &facts.collect::<Vec<_>>(), flush);
@@ -184,19 +188,29 @@ impl Nodes {
     /// As [`Control::flush`].
     pub fn flush(&mut self) -> Result<u64> {
         let deadline = Instant::now() + UP_PATIENCE;
-        let mut flushed = 0;
+        let mut flushed = 0_u64;
+        if self.is_cluster() {
+            // The user may have taken a while to say yes.
+            self.refresh();
+        }
         loop {
             let mut failure = None;
             for answer in self.ask_owners(|_, node| node.control.flush()) {
                 match answer {
-                    Ok(keys) => flushed += keys,
+                    Ok(keys) => flushed = flushed.saturating_add(keys),
                     Err(error) => failure = Some(error),
                 }
             }
             match failure {
                 None => return Ok(flushed),
                 Some(error) if self.is_passing(&error, deadline) => {}
-                Some(error) => return Err(error),
+                Some(error) if flushed == 0 => return Err(error),
+                Some(error) => {
+                    return Err(Error::FlushedInPart {
+                        flushed,
+                        cause: error.to_string(),
+                    });
+                }
             }
         }
     }

@@ -63,6 +63,8 @@ pub(crate) struct Passes {
     pub(crate) cpu: (Duration, Duration),
     /// Time of all passes.
     pub(crate) elapsed: Duration,
+    /// The most lanes that a pass had.
+    pub(crate) lanes: usize,
 }
 
 impl Passes {
@@ -79,6 +81,8 @@ impl Passes {
         self.rounds += u64::from(pass.is_mending);
         self.failure = None;
         let mut unsent = Vec::new();
+        let lanes = pass.reactors.iter().map(|reactor| reactor.lanes.len());
+        self.lanes = self.lanes.max(lanes.sum());
         let mut busy = vec![Duration::ZERO; nodes];
         for (number, reactor) in pass.reactors.into_iter().enumerate() {
             self.reactor_cpu[number] += reactor.cpu;

@@ -141,7 +141,7 @@ impl Control {
         for key in &keys {
             // A slot that is just moving is waited for by the fill.
             if let Value::Int(found) = self.permitted("EXISTS", cmd("EXISTS").arg(key))? {
-                existing += found;
+                existing = i64::saturating_add(existing, found);
             }
         }
         preflight.already_present = existing == 2 && !flush;

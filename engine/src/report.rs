@@ -55,6 +55,9 @@ pub struct Report {
     /// The signal that ended the fill early.
     #[serde(skip)]
     pub interrupted_by: Option<i32>,
+    /// No planned key was left out of the look because a node could not answer.
+    #[serde(skip)]
+    pub is_all_looked_for: bool,
     /// Incomplete, but all that was asked for (`--allow-partial`).
     #[serde(skip)]
     pub is_as_asked: bool,
@@ -98,7 +101,7 @@ pub struct KeyCounts {
     pub sent: u64,
     /// Keys the servers acknowledged, or were seen to hold where the acknowledgement was lost.
     pub acked: u64,
-    /// Planned keys seen on the server; `null` when the fill was interrupted before it could look.
+    /// Planned keys seen on the servers; `null` when the fill was interrupted before it could look.
     pub present: Option<u64>,
     /// Keys by which the database grew; `null` where other clients changed it meanwhile.
     pub created: Option<u64>,

@@ -55,10 +55,7 @@ pub fn fill(
         observe(Event::Warning(warning));
     }
     let before = nodes.ask_each(|_, node| Before::take(&mut node.control));
-    let before: Vec<Option<Before>> = before
-        .into_iter()
-        .map(|before| before.map(Some))
-        .collect::<Result<_>>()?;
+    let before = before.into_iter().collect::<Result<_>>()?;
     let mut fill = Fill {
         planned: nodes.covered(plan.sequence()),
         plan: Arc::new(plan.clone()),
@@ -73,7 +70,10 @@ pub fn fill(
         gave_up: None,
     };
     fill.watch_nodes();
+    let started_at = Instant::now();
     fill.send_all()?;
+    // What was waited between passes is time of the fill.
+    fill.passes.elapsed = started_at.elapsed();
     let audit_at = Instant::now();
     let sending = fill.passes.elapsed;
     let (finding, audit_error) = match fill.converge() {
@@ -117,8 +117,8 @@ struct Fill<'a> {
     monitors: Vec<Option<Monitor>>,
     stop: &'a Stop,
     observe: &'a mut dyn FnMut(Event),
-    /// By node; `None` where it joined later.
-    before: Vec<Option<Before>>,
+    /// By node.
+    before: Vec<Before>,
     passes: Passes,
     /// Why sending on is pointless, once it is.
     halt: Option<String>,
@@ -131,11 +131,18 @@ struct Fill<'a> {
 impl Fill<'_> {
     /// Starts a monitor for every node that has none yet and lets itself be watched.
     fn watch_nodes(&mut self) {
-        for node in self.nodes.iter().skip(self.monitors.len()) {
-            let monitor = node.control.reconnect().and_then(Monitor::start);
-            let Err(error) = monitor else {
-                self.monitors.push(monitor.ok());
-                continue;
+        let known = self.monitors.len();
+        let monitors = self.nodes.ask_each(|number, node| {
+            (number >= known).then(|| node.control.reconnect().and_then(Monitor::start))
+        });
+        let newcomers = self.nodes.iter().skip(known);
+        for (node, monitor) in newcomers.zip(monitors.into_iter().flatten()) {
+            let error = match monitor {
+                Ok(monitor) => {
+                    self.monitors.push(Some(monitor));
+                    continue;
+                }
+                Err(error) => error,
             };
             let why = match error {
                 Error::NotPermitted { .. } => "INFO is not permitted".to_owned(),
@@ -286,6 +293,7 @@ impl Fill<'_> {
     /// Waits until the cluster takes writes; `false` where it does not in time.
     fn wait_until_up(&mut self) -> bool {
         let deadline = Instant::now() + self.plan.stall_timeout;
+        let mut is_told = false;
         loop {
             self.refresh();
             let is_up = self.nodes.is_up() && self.nodes.unowned(&self.planned).count() == 0;
@@ -295,6 +303,12 @@ impl Fill<'_> {
             if Instant::now() > deadline {
                 return false;
             }
+            if !std::mem::replace(&mut is_told, true) {
+                (self.observe)(Event::Notice(format!(
+                    "the cluster takes no writes at the moment: waiting, at most {} s",
+                    self.plan.stall_timeout.as_secs()
+                )));
+            }
             std::thread::sleep(LOOK_AGAIN);
         }
     }
@@ -303,8 +317,14 @@ impl Fill<'_> {
     fn note_owners(&mut self, has_changed: bool) {
         self.changes += u64::from(has_changed);
         let nodes = self.nodes.iter().len();
-        self.before.resize_with(nodes, || None);
-        self.watch_nodes();
+        if self.before.len() < nodes {
+            let known = self.before.len();
+            let newcomers = self.nodes.ask_each(|number, node| {
+                (number >= known).then(|| Before::of_newcomer(&mut node.control))
+            });
+            self.before.extend(newcomers.into_iter().flatten());
+            self.watch_nodes();
+        }
         self.passes.nodes.resize_with(nodes, Default::default);
     }
 
@@ -313,6 +333,7 @@ impl Fill<'_> {
     fn converge(&mut self) -> Result<Finding> {
         let mut audit = Audit::default();
         let (mut open_min, mut moved_at) = (u64::MAX, Instant::now());
+        let mut changes_seen = self.changes;
         let mut is_told = false;
         if self.stop.signal().is_some() {
             self.nodes.set_patience(INTERRUPTED_PATIENCE);
@@ -332,16 +353,24 @@ impl Fill<'_> {
                 is_disturbed: self.changes > 0,
                 stop: self.stop,
             };
+            audit.forget_others(self.nodes);
             let finding = audit.round(self.nodes, &task, self.observe)?;
-            if !self.can_mend(&finding) {
+            let open = finding.open();
+            let is_all_seen = self.nodes.is_cluster() && open == 0 && self.stop.signal().is_none();
+            if is_all_seen && self.nodes.is_settled() {
                 return Ok(finding);
             }
-            let open = finding.open();
-            if open == 0 && self.nodes.is_settled() {
+            if !self.can_mend() && !is_all_seen {
                 return Ok(finding);
+            }
+            // Other owners mean other keys to find.
+            if std::mem::replace(&mut changes_seen, self.changes) != self.changes {
+                open_min = u64::MAX;
             }
             if open < open_min {
                 (open_min, moved_at) = (open, Instant::now());
+            } else if finding.has_evictions() {
+                return Ok(finding);
             } else if moved_at.elapsed() > self.plan.stall_timeout {
                 self.gave_up = Some(self.plan.stall_timeout);
                 return Ok(finding);
@@ -368,14 +397,13 @@ impl Fill<'_> {
     }
 
     /// Whether sending again can mend what was found.
-    fn can_mend(&self, finding: &Finding) -> bool {
+    fn can_mend(&self) -> bool {
         let is_refused = matches!(self.passes.failure, Some((_, LaneEnd::Refused(_))));
         self.nodes.is_cluster()
             && self.halt.is_none()
             && self.gave_up.is_none()
             && self.passes.unsent.count() == 0
             && !is_refused
-            && !finding.removed_by_server()
             && self.stop.signal().is_none()
     }
 

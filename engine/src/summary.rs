@@ -34,8 +34,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) planned: u64,
     pub(crate) target: &'a Target,
     pub(crate) nodes: &'a Nodes,
-    /// By node; `None` where it joined later.
-    pub(crate) before: &'a [Option<Before>],
+    /// By node.
+    pub(crate) before: &'a [Before],
     pub(crate) finding: &'a Finding,
     /// Why the audit could not look.
     pub(crate) audit_error: Option<&'a str>,
@@ -127,6 +127,7 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
             Verdict::Incomplete
         },
         interrupted_by: facts.signal.filter(|_| !is_complete),
+        is_all_looked_for: facts.finding.unsettled.is_empty(),
         is_as_asked: !is_complete && is_settled && present == Some(facts.planned),
         bytes,
     }
@@ -140,7 +141,11 @@ fn node(facts: &Facts<'_>, number: usize) -> NodeReport {
     let seconds = work.map_or(0.0, |work| work.busy.as_secs_f64());
     let acked = work.map_or(0, |work| work.acked);
     let node = facts.nodes.node(number);
-    let before = facts.before.get(number).and_then(Option::as_ref);
+    // What a node had in use when it joined says little.
+    let before = facts
+        .before
+        .get(number)
+        .filter(|before| before.keys.is_some());
     NodeReport {
         address: if facts.nodes.is_cluster() {
             node.endpoint.to_string()
@@ -212,7 +217,10 @@ fn acked(facts: &Facts<'_>) -> u64 {
         let all_seen = present.filter(|_| facts.finding.unsettled.is_empty());
         acked.min(all_seen.unwrap_or(acked.saturating_sub(refused)))
     };
-    let was_empty = facts.before.iter().flatten().all(|before| before.keys == 0);
+    let was_empty = facts
+        .before
+        .iter()
+        .all(|before| before.keys.unwrap_or(0) == 0);
     let is_all_there = present == Some(facts.plan.keys());
     match present.filter(|_| was_empty || is_all_there) {
         Some(present) => acked.max(present.min(facts.passes.sent)),
@@ -223,7 +231,7 @@ fn acked(facts: &Facts<'_>) -> u64 {
 /// With fenced replies nobody sees the reply to a command; known is how long each connection
 /// took per command on average: `connections * seconds / commands`.
 fn mean_command_latency(facts: &Facts<'_>, acked: u64) -> Option<LatencySummary> {
-    let micros = facts.passes.elapsed.as_secs_f64() * 1e6 * facts.plan.lanes() as f64;
+    let micros = facts.passes.elapsed.as_secs_f64() * 1e6 * facts.passes.lanes as f64;
     (acked > 0).then(|| LatencySummary::of_mean(micros / acked as f64))
 }
 
