@@ -50,11 +50,11 @@ impl Finding {
         created.filter(|_| !self.nodes.is_empty())
     }
 
-    /// Whether a server has evicted keys, so that sending again may drive others out.
+    /// Keys that servers have evicted: sending them again would drive others out.
     #[must_use]
-    pub fn has_evictions(&self) -> bool {
-        let mut changes = self.nodes.iter().filter_map(|node| node.change.as_ref());
-        changes.any(|change| change.evicted > 0)
+    pub fn evicted(&self) -> u64 {
+        let changes = self.nodes.iter().filter_map(|node| node.change.as_ref());
+        changes.map(|change| change.evicted).sum()
     }
 
     /// Keys that are not known to be there.

@@ -367,9 +367,13 @@ impl Fill<'_> {
             if std::mem::replace(&mut changes_seen, self.changes) != self.changes {
                 open_min = u64::MAX;
             }
+            // Where owners have changed too, not everything that is missing was evicted.
+            if finding.evicted() > 0 && self.changes == 0 {
+                return Ok(finding);
+            }
             if open < open_min {
                 (open_min, moved_at) = (open, Instant::now());
-            } else if finding.has_evictions() {
+            } else if finding.evicted() > 0 {
                 return Ok(finding);
             } else if moved_at.elapsed() > self.plan.stall_timeout {
                 self.gave_up = Some(self.plan.stall_timeout);
