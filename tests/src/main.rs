@@ -3,6 +3,10 @@
 
 #![deny(unsafe_code)]
 
+mod cluster_access;
+mod cluster_changes;
+mod cluster_fills;
+mod cluster_wrong;
 mod clusters;
 mod contents;
 mod engines;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
+use engine::cluster::slot::SLOTS;
 use engine::cluster::topology::Topology;
 use engine::driver::contract::NodeLane;
 use engine::plan::keyspace::KeyLayout;
@@ -84,11 +85,22 @@ fn plan(reply: &Value, machine: &Machine) -> Result<(Topology, Arc<Plan>, Vec<No
         ..drive::options(KEYS, KeyLayout::Slotted, 0)
     };
     let plan = Arc::new(Plan::for_nodes(&options, machine, topology.master_count())?);
-    let shares = topology.masters().map(|(master, slots)| {
-        // Nobody is dialed, so any address will do.
-        (plan.sequence().within(slots), sink::address(master.port))
-    });
-    let lanes = drive::lanes(&plan, &shares.collect::<Vec<_>>());
+    // As `Nodes::shares`.
+    let mut owners = vec![None; usize::from(SLOTS)];
+    for (number, (_, slots)) in topology.masters().enumerate() {
+        for slot in slots.iter() {
+            owners[usize::from(slot)] = Some(number);
+        }
+    }
+    let shares = plan
+        .sequence()
+        .deal(|slot| owners[usize::from(slot)], topology.master_count());
+    // Nobody is dialed, so any address will do.
+    let addresses = topology
+        .masters()
+        .map(|(master, _)| sink::address(master.port));
+    let nodes: Vec<_> = shares.into_iter().zip(addresses).collect();
+    let lanes = drive::lanes(&plan, &nodes);
     Ok((topology, plan, lanes))
 }
 
