@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crate::driver::contract::{NodeLane, Shared, Tally};
 use crate::error::{Error, Result};
 use crate::handshake::Greeting;
-use crate::lane::Lane;
+use crate::lane::{Lane, Replies};
+use crate::nodes::{Node, Nodes};
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
 use crate::reactor::{self, ReactorResult};
@@ -28,6 +29,22 @@ pub(crate) struct Order {
     pub(crate) keys: KeySequence,
     /// How connections introduce themselves there.
     pub(crate) greeting: Arc<Greeting>,
+}
+
+/// For each node its keys of a sequence, as things are.
+pub(crate) fn orders(nodes: &Nodes, keys: &KeySequence, replies: Replies) -> Vec<Order> {
+    let order = |(node, (keys, owner)): (usize, (KeySequence, &Node))| Order {
+        node,
+        keys,
+        greeting: Arc::new(Greeting {
+            address: owner.control.address(),
+            login: owner.control.login().clone(),
+            db: owner.control.db(),
+            replies,
+        }),
+    };
+    let shares = nodes.shares(keys).into_iter().zip(nodes.iter());
+    shares.enumerate().map(order).collect()
 }
 
 /// The reactors at work.

@@ -8,11 +8,10 @@ use nix::sys::resource::UsageWho;
 
 use crate::audit::{Audit, Finding, Task};
 use crate::count::Before;
-use crate::crew::{Crew, Order};
+use crate::crew::{self, Crew, Order};
 use crate::driver::contract::LaneEnd;
 use crate::error::{Error, Result};
 pub use crate::event::{Event, NodeProgress, Progress};
-use crate::handshake::Greeting;
 use crate::lane::Replies;
 use crate::monitor::{Monitor, Trouble};
 use crate::nodes::Nodes;
@@ -198,23 +197,7 @@ impl Fill<'_> {
     fn pass(&mut self, keys: &KeySequence, is_mending: bool) -> Result<Option<HaltCause>> {
         let halt = Halt::default();
         let unowned = self.nodes.unowned(keys);
-        let orders: Vec<Order> = self
-            .nodes
-            .shares(keys)
-            .into_iter()
-            .zip(self.nodes.iter())
-            .enumerate()
-            .map(|(number, (keys, node))| Order {
-                node: number,
-                keys,
-                greeting: Arc::new(Greeting {
-                    address: node.control.address(),
-                    login: node.control.login().clone(),
-                    db: node.control.db(),
-                    replies: self.plan.replies,
-                }),
-            })
-            .collect();
+        let orders = crew::orders(self.nodes, keys, self.plan.replies);
         let cpu_before = cpu_time(UsageWho::RUSAGE_SELF).unwrap_or_default();
         let started_at = Instant::now();
         let crew = Crew::start(&self.plan, &orders, is_mending, self.stop, &halt);
