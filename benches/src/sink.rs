@@ -234,7 +234,8 @@ fn serve(core: usize, streams: &[Stream]) -> Result<()> {
         for event in &events[..count] {
             let number = event.data() as usize;
             let Some(place) = number.checked_sub(listeners.len()) else {
-                let intake = Intake::accept(&listeners[number], streams[number])?;
+                let accepted = Intake::accept(&listeners[number], streams[number])?;
+                let Some(intake) = accepted else { continue };
                 let place = free_place(&mut intakes);
                 watch(intake.connection.as_fd(), listeners.len() + place)?;
                 intakes[place] = Some(intake);
@@ -283,11 +284,14 @@ struct Intake {
 }
 
 impl Intake {
-    fn accept(listener: &TcpListener, stream: Stream) -> Result<Self> {
+    /// Takes a connection; `None` where the client lost patience and makes another one.
+    fn accept(listener: &TcpListener, stream: Stream) -> Result<Option<Self>> {
         let (connection, _) = listener.accept()?;
         connection.set_nodelay(true)?;
         // The client greets on one connection after the other; the others can wait for that.
-        let position = greet(&connection, stream.frame_bytes as usize)?;
+        let Some(position) = greet(&connection, stream.frame_bytes as usize)? else {
+            return Ok(None);
+        };
         let mut intake = Self {
             connection,
             stream,
@@ -295,7 +299,7 @@ impl Intake {
             fence: 0,
         };
         intake.echo()?;
-        Ok(intake)
+        Ok(Some(intake))
     }
 
     /// Discards what has arrived. Whether the client has left.
@@ -324,23 +328,25 @@ impl Intake {
 }
 
 /// Says yes to every command up to and including `CLIENT REPLY OFF`, which has no answer. Returns
-/// how many bytes behind it were read.
-fn greet(mut connection: &TcpStream, frame_bytes: usize) -> Result<u64> {
+/// how many bytes behind it were read, or `None` where the client has left.
+fn greet(mut connection: &TcpStream, frame_bytes: usize) -> Result<Option<u64>> {
     let mut bytes = Vec::new();
     let mut piece = vec![0; frame_bytes];
     loop {
-        let length = connection.read(&mut piece)?;
+        let length = connection.read(&mut piece).unwrap_or(0);
         if length == 0 {
-            return Err("the client left during the greeting".into());
+            return Ok(None);
         }
         bytes.extend_from_slice(&piece[..length]);
         while let Some((command_bytes, is_last)) = command(&bytes) {
             let answer = echoed(&bytes[..command_bytes]);
             bytes.drain(..command_bytes);
             if is_last {
-                return Ok(bytes.len() as u64);
+                return Ok(Some(bytes.len() as u64));
             }
-            connection.write_all(&answer)?;
+            if connection.write_all(&answer).is_err() {
+                return Ok(None);
+            }
         }
     }
 }

@@ -117,8 +117,11 @@ fn slots_that_move_one_after_another() {
         (0..3).for_each(|i| cluster.hold_up(i, 150));
         std::thread::sleep(Duration::from_millis(200));
     }
-    let report = has_everything(&cluster, &fill.wait(), FEW);
-    assert!(report.number("topology_changes") >= 3);
+    let outcome = fill.wait();
+    let report = has_everything(&cluster, &outcome, FEW);
+    let changes = report.number("topology_changes");
+    println!("ZZ {changes} {}", report.at("seconds"));
+    outcome.check(changes >= 3, "fewer passes than expected");
 }
 
 #[test]
