@@ -29,7 +29,9 @@ const TELL: Duration = Duration::from_millis(100);
 pub struct Finding {
     /// By node.
     pub nodes: Vec<NodeFinding>,
-    /// Keys that were not seen and should be sent again.
+    /// How many keys are not there.
+    pub missing_count: u64,
+    /// Which ones should be sent again: those, and at times some of their neighbours.
     pub missing: Vec<KeySequence>,
     /// Why some nodes cannot say at the moment what they hold, and how many keys that concerns.
     pub unsettled: BTreeMap<String, u64>,
@@ -60,8 +62,7 @@ impl Finding {
     /// Keys that are not known to be there.
     #[must_use]
     pub fn open(&self) -> u64 {
-        let missing = self.missing.iter().map(KeySequence::count).sum::<u64>();
-        missing + self.unsettled.values().sum::<u64>()
+        self.missing_count + self.unsettled.values().sum::<u64>()
     }
 }
 
@@ -321,6 +322,7 @@ impl Audit {
                 *finding.unsettled.entry(class).or_default() += open;
                 continue;
             }
+            finding.missing_count += group.keys.count() - seen.present;
             let open = KeySequence::join(seen.missing.iter().cloned());
             self.note(group.slot, number, open);
             finding.missing.extend(seen.missing);

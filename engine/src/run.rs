@@ -376,7 +376,7 @@ impl Fill<'_> {
             }
             (self.observe)(Event::Notice(format!(
                 "{} planned keys are not there (yet): sending them again",
-                finding.missing.iter().map(KeySequence::count).sum::<u64>()
+                finding.missing_count
             )));
             let missing = KeySequence::join(finding.missing);
             self.pass(&missing, true)?;
