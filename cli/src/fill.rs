@@ -130,7 +130,14 @@ fn preflight(
     switches: &Switches,
     console: Console,
 ) -> Result<(), Failure> {
-    let found = nodes.preflight(plan, settings.flush)?;
+    let found = nodes.preflight(plan, settings.flush).map_err(|error| {
+        let mut failure = Failure::from(error);
+        // Nothing was written yet, so a server that is gone was not reached.
+        if failure.status == Status::Incomplete {
+            failure.status = Status::Unreachable;
+        }
+        failure
+    })?;
     for warning in &found.warnings {
         console.warning(warning);
     }

@@ -16,7 +16,7 @@ use crate::preflight::{Preflight, Share};
 use crate::target::Target;
 
 /// How long a cluster that is not ready before a fill may take, and how often it is asked.
-pub(crate) const UP_PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const UP_PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) const UP_POLL: Duration = Duration::from_millis(100);
 /// So many nodes are asked at the same time.
 pub(crate) const ASKED_AT_ONCE_MAX: usize = 16;
@@ -218,8 +218,9 @@ impl Nodes {
     /// Whether an error may be gone when the nodes are asked again, now that a moment has passed
     /// and the topology is read anew: a failover in the very moment.
     fn is_passing(&mut self, error: &Error, deadline: Instant) -> bool {
-        let is_passing =
-            self.is_cluster() && matches!(error, Error::NotNow { .. }) && Instant::now() < deadline;
+        let is_passing = self.is_cluster()
+            && matches!(error, Error::NotNow { .. } | Error::ConnectionLost { .. })
+            && Instant::now() < deadline;
         if is_passing {
             std::thread::sleep(UP_POLL);
             self.refresh();

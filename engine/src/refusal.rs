@@ -60,10 +60,13 @@ pub(crate) fn error(address: SocketAddr, command: &'static str, message: &str) -
             format!("refuses writes because too few replicas are connected ({message})"),
             "connect them, or lower its min-replicas-to-write",
         ),
-        "CLUSTERDOWN" => (
-            format!("refuses writes because its cluster is down ({message})"),
-            "see `redis-cli cluster info`, and `redis-cli --cluster check`; with cluster-require-full-coverage yes no node takes writes while slots are uncovered",
-        ),
+        "CLUSTERDOWN" => {
+            return Error::NotNow {
+                address,
+                what: "refuses writes because its cluster is down (CLUSTERDOWN)",
+                cure: "see `redis-cli cluster info`, and `redis-cli --cluster check`; with cluster-require-full-coverage yes no node takes writes while slots are uncovered",
+            };
+        }
         "MOVED" | "ASK" | "TRYAGAIN" | "CROSSSLOT" => (
             format!("says that keys belong to another node ({message})"),
             "wait until slots have stopped moving (`redis-cli --cluster check`), then run the same command again",

@@ -53,7 +53,14 @@ pub fn fill(
     if let Some(warning) = open_files::raise_for(connections) {
         observe(Event::Warning(warning));
     }
-    let before = nodes.ask_each(|_, node| Before::take(&mut node.control));
+    let is_cluster = nodes.is_cluster();
+    let before = nodes.ask_each(|_, node| {
+        // A master that has been replaced since it was found may not even answer.
+        match is_cluster && node.slots.is_empty() {
+            true => Ok(Before::of_newcomer(&mut node.control)),
+            false => Before::take(&mut node.control),
+        }
+    });
     let before = before.into_iter().collect::<Result<_>>()?;
     let mut fill = Fill {
         planned: nodes.covered(plan.sequence()),

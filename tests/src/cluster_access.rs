@@ -47,6 +47,24 @@ fn masters_that_cannot_be_reached() {
 }
 
 #[test]
+fn an_address_that_leads_nowhere() {
+    // The other nodes cannot reach it there either, which must not end the cluster meanwhile.
+    let setup = Cluster::setup().and("cluster-node-timeout", "60000");
+    let cluster = setup.start();
+    cluster
+        .node(1)
+        .run("CONFIG SET cluster-announce-ip 127.0.0.2");
+    eventually("everybody is told", || {
+        let known: String = cluster.node(0).ask("CLUSTER NODES");
+        known.contains("127.0.0.2")
+    });
+    let announced = format!("127.0.0.2:{}", cluster.node(1).port());
+    cluster.stays_untouched(&cluster.fill(), 3, &[&announced, "--host-map", "refused"]);
+    let command = cluster.fill().with("--host-map 127.0.0.2=127.0.0.1");
+    cluster.can_be_filled(&command);
+}
+
+#[test]
 fn hosts_that_nobody_knows() {
     let cluster = Cluster::inhabited();
     announce(&cluster, "no-such-host.invalid");

@@ -6,6 +6,7 @@
 mod cluster_access;
 mod cluster_changes;
 mod cluster_fills;
+mod cluster_trouble;
 mod cluster_wrong;
 mod clusters;
 mod contents;
