@@ -100,7 +100,7 @@ fn a_node_that_hangs_for_good() {
     let cluster = Cluster::setup()
         .and("cluster-node-timeout", "60000")
         .start();
-    let fill = underway(&cluster, MANY / 2, "--stall-timeout 2");
+    let fill = underway(&cluster, MANY, "--stall-timeout 2");
     cluster.node(1).signal(Signal::SIGSTOP);
     let outcome = fill.wait();
     cluster.node(1).signal(Signal::SIGCONT);
