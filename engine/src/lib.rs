@@ -10,6 +10,7 @@
 
 pub mod audit;
 pub mod cluster;
+mod commands;
 pub mod control;
 pub mod count;
 mod crew;
