@@ -20,6 +20,7 @@ pub mod error;
 pub mod event;
 pub mod frame;
 pub mod handshake;
+mod hazards;
 pub mod info;
 pub mod lane;
 pub mod latency;

@@ -34,6 +34,7 @@ const LEVELS: &[&[&str]] = &[
     &["handshake"],
     &["info", "refusal"],
     &["control"],
+    &["hazards"],
     &["preflight", "monitor", "report"],
     &["nodes", "look", "count"],
     &["discovery"],
