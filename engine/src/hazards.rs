@@ -155,14 +155,14 @@ fn under_way(persistence: &Info) -> Option<String> {
         ("rdb_bgsave_in_progress", "a snapshot"),
         (
             "aof_rewrite_in_progress",
-            "a rewrite of the append-only file",
+            "a rewrite of its append-only file",
         ),
     ];
     let (field, work) = works
         .into_iter()
         .find(|(field, _)| persistence.text(field) == Some("1"))?;
     Some(format!(
-        "the server is writing {work} at the moment: until that is done, memory which the fill changes is copied, which takes more of it and slows it down; wait until INFO persistence says {field}:0"
+        "the server has forked for {work}: until that is done, memory which the fill changes is copied, which takes more of it and slows the server down; wait until INFO persistence says {field}:0"
     ))
 }
 
