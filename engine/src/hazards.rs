@@ -52,8 +52,8 @@ pub(crate) fn of(control: &mut Control, load: &Load) -> Vec<String> {
         let settings = settings(control, &[LIMITS, BACKLOG]);
         warnings.extend(lagging_replicas(&settings, replicas, load));
     }
-    // Nothing of this process shows up there: at this moment it has nothing but the connection that
-    // asks, whose last command is this one. What another fill sends is another's writing.
+    // This process does not show up there: before the first key it has control connections alone,
+    // and the last command of the one that tried SET is this one. Other fills are others who write.
     let clients = cmd("CLIENT").arg("LIST").arg("TYPE").arg("normal").clone();
     if let Ok(Some(clients)) = control.ask("CLIENT LIST", &clients).map(text) {
         warnings.extend(others_writing(&clients));
@@ -191,10 +191,10 @@ impl BufferLimit {
         })
     }
 
-    /// The least lag in bytes that may get replicas of a master cut off which is sent so many
-    /// bytes. They are behind by more than the soft limit all the time where as much as that comes
-    /// in every second.
-    fn is_reached_at(self, backlog_bytes: u64, wire_bytes: u64) -> Option<u64> {
+    /// The least lag, in bytes, at which replicas are cut off that a fill of so many bytes may bring
+    /// them into; `None` where it is too small for that. It keeps them beyond the soft limit for
+    /// its time where it sends as much as that every second.
+    fn cuts_off_at(self, backlog_bytes: u64, wire_bytes: u64) -> Option<u64> {
         // A hard limit below the backlog does not count (redis.conf).
         let hard = (self.hard_bytes > 0).then(|| self.hard_bytes.max(backlog_bytes));
         let soft = (self.soft_bytes > 0).then_some(self.soft_bytes);
@@ -210,7 +210,7 @@ impl BufferLimit {
 fn lagging_replicas(settings: &Settings, replicas: u64, load: &Load) -> Option<String> {
     let limit = BufferLimit::of_replicas(settings.get(LIMITS)?)?;
     let backlog = settings.get(BACKLOG).and_then(|bytes| bytes.parse().ok());
-    let lag = limit.is_reached_at(backlog.unwrap_or(0), load.wire_bytes)?;
+    let lag = limit.cuts_off_at(backlog.unwrap_or(0), load.wire_bytes)?;
     let BufferLimit {
         hard_bytes,
         soft_bytes,

@@ -137,7 +137,7 @@ fn a_limit_is_reached_by_what_exceeds_it() {
         (limit(0, 20, 0), 1, 21, Some(20)),
         (limit(150, 20, 5), 1, 160, Some(20)),
     ] {
-        let reached = limit.is_reached_at(backlog, wire);
+        let reached = limit.cuts_off_at(backlog, wire);
         assert_eq!(reached, lag, "{limit:?} {backlog} {wire}");
     }
 }

@@ -206,13 +206,19 @@ fn what_may_not_be_asked_is_not_warned_of() {
 }
 
 #[test]
-fn what_was_forced_is_in_the_report_too() {
-    let server = Server::with("maxmemory", "20mb").start();
-    let outcome = fill(&server).with("-d 30mb --force --output json").run();
+fn force_silences_no_warning_and_all_are_in_the_report() {
+    let server = Server::with(FULL.0, FULL.1).start();
+    server.run_words(&["CONFIG", "SET", "save", "3600 1"]);
+    let command = fill(&server).with(LARGE);
+    let outcome = command.with("--force --output json").run();
     let report = outcome.exits_with(1).report();
     report.is_incomplete();
-    warns(&outcome, &[&["maxmemory", "--force"]]);
-    assert_eq!(report.text("warnings.0"), warnings(&outcome)[0]);
+    warns(
+        &outcome,
+        &[&["`CONFIG SET save ''`"], &["maxmemory", "--force"]],
+    );
+    let told = [report.text("warnings.0"), report.text("warnings.1")];
+    assert_eq!(told, warnings(&outcome)[..]);
 }
 
 #[test]
