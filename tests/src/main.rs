@@ -13,6 +13,7 @@ mod contents;
 mod engines;
 mod fixtures;
 mod flags;
+mod hazards;
 mod layout;
 mod limits;
 mod output;
