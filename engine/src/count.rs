@@ -135,7 +135,7 @@ impl Count {
             finding: NodeFinding {
                 present: None,
                 created: growth.filter(|_| is_undisturbed),
-                used_memory: after.map(|snapshot| snapshot.used_memory),
+                used_memory: after.map(|snapshot| snapshot.reading.used),
                 change,
             },
         })
