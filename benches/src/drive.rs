@@ -48,6 +48,8 @@ pub fn options(keys: u64, key_layout: KeyLayout, core: usize) -> PlanOptions {
         resume: false,
         only_missing: false,
         force: false,
+        append: false,
+        until: None,
     }
 }
 

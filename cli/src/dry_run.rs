@@ -52,6 +52,10 @@ fn facts(plan: Option<&Plan>, target: &Target) -> Vec<(&'static str, String)> {
             "keys",
             format!("0: only database {} would be emptied", target.db),
         )),
+        Some(plan) if plan.until.is_some() => facts.extend([
+            ("keys", intro::contents(plan)),
+            ("first key", intro::key_shown(plan, 0)),
+        ]),
         Some(plan) => facts.extend([
             ("keys", figures::count(plan.keys())),
             ("first key", intro::key_shown(plan, 0)),
@@ -76,7 +80,7 @@ pub(crate) fn json(settings: &Settings, plan: Option<&Plan>, target: &Target) ->
         "addresses": addresses,
         "settings": listing(&settings.ledger, plan),
     });
-    if let Some(plan) = plan {
+    if let Some(plan) = plan.filter(|plan| plan.until.is_none()) {
         object["keys"] = plan.keys().into();
         object["payload_bytes"] = plan.payload_bytes().into();
         object["expected_memory_bytes"] = plan.footprint_bytes().into();

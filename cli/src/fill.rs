@@ -7,6 +7,7 @@ use engine::nodes::Nodes;
 use engine::report::Verdict;
 use engine::run::{self, Event};
 use engine::target::Login;
+use engine::until;
 use engine::{Phase, Plan, Report, Target};
 
 use crate::confirm::{self, Occasion};
@@ -18,7 +19,7 @@ use crate::intro::Servers;
 use crate::progress::Display;
 use crate::settings::{Format, Settings};
 use crate::signals::{self, Signals, Stage};
-use crate::{console, dry_run, intro, login, output};
+use crate::{again, console, dry_run, intro, login, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status, Failure> {
@@ -48,6 +49,9 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
     if nodes.is_cluster() {
         plan = self::plan(&settings, &nodes.addresses(), nodes.iter().len())?;
     }
+    plan = plan
+        .map(|plan| until::settle(&mut nodes, &plan, settings.flush))
+        .transpose()?;
     tell_choices(plan.as_ref(), &settings, console);
     let mut warnings = settings.warnings.clone();
     warnings.extend(intro::partial(&nodes));
@@ -86,7 +90,11 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
     report.plan.sources = settings.ledger.sources();
     report.warnings = warnings;
     output::print(&output::report(&report, settings.format)?)?;
-    Ok(settle(&report, &settings, switches))
+    let status = status(&report, &settings, switches);
+    if status != Status::Complete {
+        console::error(&output::advice(&report, &again::command(flags, &plan)));
+    }
+    Ok(status)
 }
 
 /// The plan for so many nodes at these addresses, unless there are only databases to empty.
@@ -112,6 +120,7 @@ fn tell_choices(plan: Option<&Plan>, settings: &Settings, console: Console) {
     plan.notices
         .iter()
         .chain(&trimmed)
+        .chain(&intro::appended(plan))
         .for_each(|note| console.note(note));
 }
 
@@ -161,7 +170,8 @@ fn preflight(
         console.warning(&warning);
         found.warnings.push(warning);
     }
-    if let Some(plan) = plan.filter(|_| found.already_present) {
+    let replaces = |plan: &&Plan| !plan.resumes && !plan.keeps_existing;
+    if let Some(plan) = plan.filter(replaces).filter(|_| found.already_present) {
         console.note(&intro::overwriting(plan));
     }
     Ok(found.warnings)
@@ -261,13 +271,13 @@ fn fill(
     })
 }
 
-/// The exit status of a fill; says what to do where it is not complete.
-fn settle(report: &Report, settings: &Settings, switches: &Switches) -> Status {
+/// The exit status of a fill.
+fn status(report: &Report, settings: &Settings, switches: &Switches) -> Status {
     let a_part_is_enough = settings
         .cluster
         .as_ref()
         .is_some_and(|cluster| cluster.allow_partial);
-    let status = match (report.interrupted_by, report.verdict) {
+    match (report.interrupted_by, report.verdict) {
         (Some(signal), _) => Status::Interrupted(signal),
         (None, Verdict::Complete) => Status::Complete,
         (None, Verdict::Incomplete) if report.is_as_asked && a_part_is_enough => Status::Complete,
@@ -275,9 +285,5 @@ fn settle(report: &Report, settings: &Settings, switches: &Switches) -> Status {
             Status::Complete
         }
         (None, Verdict::Incomplete) => Status::Incomplete,
-    };
-    if status != Status::Complete {
-        console::error(&output::advice(report, settings.flush));
     }
-    status
 }

@@ -132,6 +132,14 @@ pub(crate) struct DataFlags {
     /// Exact number of keys, instead of -d
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) keys: Option<String>,
+    /// Add so many keys (1000000) or bytes of key plus value (500mb) behind the keys that exist,
+    /// instead of -d or --keys
+    #[arg(long, value_name = "N|AMOUNT", allow_hyphen_values = true)]
+    pub(crate) append: Option<String>,
+    /// Fill until each server uses so much memory: a size (2gb), or a part of its maxmemory (75%);
+    /// -d or --keys, if given too, are an upper bound
+    #[arg(long, value_name = "SIZE|PERCENT", allow_hyphen_values = true)]
+    pub(crate) until_memory: Option<String>,
     /// Look first which planned keys are there, and send only what is missing: goes on where a fill
     /// was interrupted, or tops up to a larger -d
     #[arg(long)]

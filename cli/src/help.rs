@@ -19,6 +19,8 @@ pub(crate) const FILL_USAGE: &str = "\
 redis-client fill -h HOST -d AMOUNT [OPTIONS]      fill up to an amount of bytes
        redis-client fill -h HOST --keys N [OPTIONS]       fill an exact number of keys
        redis-client fill -h HOST -c -d AMOUNT [OPTIONS]   fill the cluster to which HOST belongs
+       redis-client fill -h HOST --append N [OPTIONS]     add keys behind those that exist
+       redis-client fill -h HOST --until-memory 75%       fill until so much memory is used
        redis-client fill -h HOST [-c] -f                  only empty the database(s)";
 
 /// Below the list of flags of `fill`.
@@ -45,7 +47,9 @@ Examples:
   redis-client fill -h localhost -d 500mb --value-size 65536              large values
   redis-client fill -h localhost -d 10 --preset fast -n 16   a preset, with more connections
   redis-client fill -h localhost --keys 1000000 --db 3       exactly a million keys
-  redis-client fill -h localhost --keys 1000 --start-key 1000000          a thousand more
+  redis-client fill -h localhost --append 1000               a thousand more, behind the others
+  redis-client fill -h localhost -d 5 --resume               what is missing of 5 GiB, no more
+  redis-client fill -h localhost --until-memory 75%          until 75 % of maxmemory are in use
   redis-client fill -h localhost -c -d 5                     a cluster, 5 GiB over all masters
   redis-client fill -h localhost -c -d 5 --key-size 256 --value-size 4096 --pipeline-depth 3000 -n 8
   redis-client fill -h nat.example -p 7000 -c -d 1 --host-map 10.0.0.1=nat.example
@@ -63,8 +67,9 @@ Recommended settings:
     database is --db, sockets and URIs are not supported.
 
 Exit status:
-  0    complete: every planned key was seen on the server; or all that --allow-partial asks for
-  1    incomplete: the report and standard error say why; the same command without -f goes on
+  0    complete: every planned key was seen on the server; or all that --allow-partial or
+       --allow-eviction asks for
+  1    incomplete: the report says why, and standard error the command that goes on
   2    wrong usage, or a plan that cannot work; nothing was changed
   3    the server cannot be reached, or refuses the login; nothing was changed
   130  interrupted by SIGINT (Ctrl-C), 143 by SIGTERM; the report is printed all the same";

@@ -5,6 +5,7 @@ use engine::info::ServerFacts;
 use engine::lane::Replies;
 use engine::nodes::{Node, Nodes};
 use engine::plan::ReactorChoice;
+use engine::plan::memory_target::MemoryTarget;
 use engine::plan::sequence::KeySequence;
 use engine::{Plan, PlanOptions, Target};
 
@@ -65,10 +66,13 @@ impl Servers {
 
     /// What the plan needs, what is in use, and what there is.
     fn memory(&self, plan: &Plan) -> String {
-        let mut text = format!(
-            "server memory: about {} expected",
-            figures::bytes(plan.footprint_bytes())
-        );
+        let mut text = match plan.until {
+            Some(target) => format!("server memory: until {}", memory_target(target)),
+            None => format!(
+                "server memory: about {} expected",
+                figures::bytes(plan.footprint_bytes())
+            ),
+        };
         if let Some(used) = self.used_memory {
             text += &format!(", {} in use now", figures::bytes(used));
         }
@@ -231,8 +235,17 @@ pub(crate) fn means(plan: &Plan) -> String {
     )
 }
 
-/// Keys and bytes.
+/// Keys and bytes, or until when.
 pub(crate) fn contents(plan: &Plan) -> String {
+    if let Some(target) = plan.until {
+        return format!(
+            "keys of {} + {} bytes until {}, at most {} of them",
+            plan.keyspace().key_size(),
+            plan.values().value_size(),
+            memory_target(target),
+            figures::count(plan.keys())
+        );
+    }
     format!(
         "{} of {} + {} bytes: {}",
         figures::counted(plan.keys(), "key"),
@@ -240,6 +253,22 @@ pub(crate) fn contents(plan: &Plan) -> String {
         plan.values().value_size(),
         figures::bytes(plan.payload_bytes())
     )
+}
+
+/// A memory target, as the end of a sentence that begins with "until".
+fn memory_target(target: MemoryTarget) -> String {
+    match target {
+        MemoryTarget::Bytes(bytes) => format!("each server uses {}", figures::bytes(bytes)),
+        MemoryTarget::Percent(percent) => format!("each server uses {percent} % of its maxmemory"),
+    }
+}
+
+/// Where keys go that are added to others.
+pub(crate) fn appended(plan: &Plan) -> Option<String> {
+    let first = plan.sequence().at(0);
+    (plan.appends || plan.until.is_some()).then(|| {
+        format!("the keys go behind those that exist: from index {first} (--start-key {first}) on")
+    })
 }
 
 /// The limit of a server's memory.

@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+mod again;
 mod cluster;
 mod confirm;
 mod console;
@@ -21,6 +22,7 @@ mod login;
 mod output;
 mod preset;
 mod progress;
+mod scope;
 mod settings;
 mod signals;
 mod value;

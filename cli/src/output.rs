@@ -58,24 +58,23 @@ pub(crate) fn flushed_in_words(keys: u64) -> String {
     format!("flushed {}", figures::counted(keys, "key"))
 }
 
-/// Why a fill is not complete, and what to do about it.
-pub(crate) fn advice(report: &Report, flushed: bool) -> String {
-    let again = if flushed {
-        "the same command without -f"
-    } else {
-        "the same command again"
-    };
-    let cure = format!("{again} writes the missing keys (SET is idempotent)");
+/// Why a fill is not complete, and the command that goes on.
+pub(crate) fn advice(report: &Report, again: &str) -> String {
     let reason = report
         .reason
         .as_deref()
         .map(|reason| reason.trim_end_matches('.'));
     match (report.interrupted_by, reason) {
-        (Some(_), Some(reason)) => format!("{reason}; {cure}"),
-        (Some(signal), None) => format!("interrupted by {}; {cure}", signals::name(signal)),
+        (Some(_), Some(reason)) => format!("{reason}; to go on: {again}"),
+        (Some(signal), None) => {
+            format!(
+                "interrupted by {}; to go on: {again}",
+                signals::name(signal)
+            )
+        }
         (None, reason) => {
             let reason = reason.unwrap_or("keys are missing");
-            format!("incomplete: {reason}; once the cause is removed, {cure}")
+            format!("incomplete: {reason}; to go on once the cause is removed: {again}")
         }
     }
 }

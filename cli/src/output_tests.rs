@@ -138,22 +138,24 @@ fn an_incomplete_fill_says_what_is_there_and_what_was_refused() {
 }
 
 #[test]
-fn advice_names_reason_and_cure() {
+fn advice_names_the_reason_and_the_command_that_goes_on() {
     assert_eq!(
-        advice(&full(), true),
-        "incomplete: the server is full; once the cause is removed, the same command without -f \
-         writes the missing keys (SET is idempotent)"
+        advice(&full(), "redis-client fill --resume"),
+        "incomplete: the server is full; to go on once the cause is removed: redis-client fill \
+         --resume"
     );
     let mut report = full();
     report.interrupted_by = Some(2);
     report.reason = Some("interrupted by SIGINT: 5 of 9 planned keys are on the server".into());
     assert_eq!(
-        advice(&report, false),
-        "interrupted by SIGINT: 5 of 9 planned keys are on the server; the same command again \
-         writes the missing keys (SET is idempotent)"
+        advice(&report, "this"),
+        "interrupted by SIGINT: 5 of 9 planned keys are on the server; to go on: this"
     );
     report.reason = None;
-    assert!(advice(&report, false).starts_with("interrupted by SIGINT; the same command"));
+    assert_eq!(
+        advice(&report, "this"),
+        "interrupted by SIGINT; to go on: this"
+    );
 }
 
 #[test]

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
+use engine::PlanOptions;
 use engine::nodes::ClusterOptions;
 use engine::plan::keyspace::DEFAULT_PREFIX;
 use engine::plan::options::{
     CONNECTIONS_MAX, KEY_SIZE_MAX, STALL_SECONDS, STALL_SECONDS_MAX, VALUE_SIZE_MAX,
 };
 use engine::plan::{DriverChoice, ReactorChoice, RepliesChoice, SendChoice};
-use engine::{Amount, PlanOptions};
 
 use crate::depth::{self, Batch};
 use crate::environment::Environment;
@@ -18,6 +18,7 @@ use crate::flags::{DataFlags, EngineFlags, FillFlags};
 use crate::ledger::{Ledger, Source};
 use crate::login::LoginChoice;
 use crate::preset::{self, Preset};
+use crate::scope::Scope;
 use crate::value::number;
 use crate::{cluster, habits, value};
 
@@ -86,14 +87,9 @@ impl Settings {
         let db = ledger.decide("db", db, None, 0);
         let cluster = cluster::resolve(flags, db, &mut ledger)?;
         let mut warnings = login.warnings.clone();
-        let amount = amount(&flags.data, &mut ledger)?;
+        let scope = Scope::resolve(&flags.data, &mut ledger)?;
         let flush = flags.data.flush;
         ledger.decide("flush", flush.then_some(true), None, false);
-        if let Some(flag) = keeps_keys(&flags.data).filter(|_| flush) {
-            return Err(Failure::usage(format!(
-                "{flag} keeps what is there, and -f removes it: drop one of them"
-            )));
-        }
         let allow_eviction = flags.switches.allow_eviction;
         ledger.decide(
             "allow-eviction",
@@ -101,9 +97,9 @@ impl Settings {
             None,
             false,
         );
-        let fill = match amount {
-            Some(amount) => Some(plan_options(
-                amount,
+        let fill = match scope {
+            Some(scope) => Some(plan_options(
+                &scope,
                 flags,
                 environment,
                 &mut ledger,
@@ -115,7 +111,7 @@ impl Settings {
             }
             None => {
                 return Err(Failure::usage(
-                    "nothing to do: give -d or --keys, or -f alone to flush",
+                    "nothing to do: give -d, --keys, --append or --until-memory, or -f alone to flush",
                 ));
             }
         };
@@ -139,38 +135,9 @@ impl Settings {
     }
 }
 
-/// The flag, if there is one, by which keys that exist matter.
-fn keeps_keys(data: &DataFlags) -> Option<&'static str> {
-    match (data.resume, data.only_missing) {
-        (true, _) => Some("--resume"),
-        (_, true) => Some("--only-missing"),
-        _ => None,
-    }
-}
-
-/// `-d` or `--keys`.
-fn amount(data: &DataFlags, ledger: &mut Ledger) -> Result<Option<Amount>, Failure> {
-    match (&data.data, &data.keys) {
-        (Some(_), Some(_)) => Err(Failure::usage(
-            "-d and --keys both say how much to fill: keep one of them",
-        )),
-        (Some(given), None) => {
-            let amount = value::amount(given)?;
-            ledger.enter("data", given.as_str(), Source::Flag);
-            Ok(Some(amount))
-        }
-        (None, Some(given)) => {
-            let keys = value::whole("--keys", given, 1..=u64::MAX - 1, "keys")?;
-            ledger.enter("keys", keys, Source::Flag);
-            Ok(Some(Amount::Keys(keys)))
-        }
-        (None, None) => Ok(None),
-    }
-}
-
 /// The engine's options.
 fn plan_options(
-    amount: Amount,
+    scope: &Scope,
     flags: &FillFlags,
     environment: &Environment,
     ledger: &mut Ledger,
@@ -211,11 +178,8 @@ fn plan_options(
     )?;
     let stall = ledger.decide("stall-timeout", stall, None, STALL_SECONDS);
     let pin = ledger.decide("pin", engine.no_pin.then_some(false), None, true);
-    let resume = ledger.decide("resume", data.resume.then_some(true), None, false);
-    let only_missing = data.only_missing.then_some(true);
-    let only_missing = ledger.decide("only-missing", only_missing, None, false);
     Ok(PlanOptions {
-        amount,
+        amount: scope.amount,
         key_size,
         value_size,
         pipeline_depth,
@@ -230,9 +194,11 @@ fn plan_options(
         reactors,
         pin,
         stall_timeout: Duration::from_secs(stall),
-        resume,
-        only_missing,
+        resume: scope.resume,
+        only_missing: scope.only_missing,
         force: flags.switches.force,
+        append: scope.append,
+        until: scope.until,
     })
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use engine::plan::keyspace::KeyLayout;
 
+use engine::Amount;
+
 use super::*;
 use crate::flags::tests::fill;
 

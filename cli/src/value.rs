@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use engine::Amount;
 use engine::error::AMOUNT_SYNTAX;
 use engine::plan::ReactorChoice;
+use engine::plan::memory_target::MemoryTarget;
 use engine::plan::options::REACTORS_MAX;
 
 use crate::exit::Failure;
@@ -100,6 +101,30 @@ pub(crate) fn amount(given: &str) -> Result<Amount, Failure> {
     given
         .parse::<Amount>()
         .map_err(|error| Failure::usage(format!("-d: {error}")))
+}
+
+/// `--append`: a bare number of keys, or bytes with a unit.
+pub(crate) fn keys_or_bytes(given: &str) -> Result<Amount, Failure> {
+    if let Ok(keys) = read_whole(given, &(1..=u64::MAX - 1)) {
+        return Ok(Amount::Keys(keys));
+    }
+    let has_unit = given.ends_with(|c: char| c.is_ascii_alphabetic());
+    match given.parse::<Amount>() {
+        Ok(amount) if has_unit => Ok(amount),
+        _ => Err(Failure::usage(format!(
+            "--append '{given}' is neither a number of keys (1000000) nor an amount with a unit \
+             (500mb, 1g, 2GiB)"
+        ))),
+    }
+}
+
+/// `--until-memory`: a size, or a part of maxmemory.
+pub(crate) fn memory_target(given: &str) -> Result<MemoryTarget, Failure> {
+    given.parse().map_err(|error| {
+        Failure::usage(format!(
+            "--until-memory: {error}; or a part of maxmemory, above 0% and up to 100%"
+        ))
+    })
 }
 
 /// A host name or address, alone.

@@ -72,6 +72,7 @@ impl Fill<'_> {
             std::thread::sleep(LOOK_AGAIN);
         };
         self.due = KeySequence::join(finding.missing);
+        self.expected = self.due.count();
         if self.stop.signal().is_none() {
             (self.observe)(Event::Notice(format!(
                 "{} of {} planned keys are there already, {} are missing",
@@ -250,7 +251,7 @@ impl Fill<'_> {
     }
 
     /// Tells what the drivers had to do otherwise than planned, each thing once.
-    fn tell_outcome(&mut self) {
+    pub(crate) fn tell_outcome(&mut self) {
         for notice in &self.passes.notices {
             (self.observe)(Event::Notice(notice.clone()));
         }

@@ -24,6 +24,8 @@ pub(crate) struct Fill<'a> {
     pub(crate) planned: KeySequence,
     /// Those among them that have to be sent.
     pub(crate) due: KeySequence,
+    /// How many keys will have been sent in the end, as far as that can be told.
+    pub(crate) expected: u64,
     pub(crate) nodes: &'a mut Nodes,
     /// By node; `None` where it does not let itself be watched.
     pub(crate) monitors: Vec<Option<Monitor>>,

@@ -8,6 +8,7 @@
 
 #![deny(unsafe_code)]
 
+mod append;
 pub mod audit;
 pub mod cluster;
 mod commands;
@@ -52,6 +53,7 @@ pub mod statistics;
 pub mod stop;
 mod summary;
 pub mod target;
+pub mod until;
 mod window;
 
 pub use error::{Error, Phase, Result};

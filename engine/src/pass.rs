@@ -163,7 +163,7 @@ impl Fill<'_> {
             elapsed: self.passes.elapsed + crew.elapsed(),
             keys_acked,
             payload_bytes_acked: self.plan.payload_bytes_of(keys_acked),
-            payload_bytes_planned: self.plan.payload_bytes_of(self.due.count()),
+            payload_bytes_planned: self.plan.payload_bytes_of(self.expected),
             nodes,
         }));
     }

@@ -258,8 +258,16 @@ impl Control {
         replaced: u64,
         preflight: &mut Preflight,
     ) {
-        let (plan, keys) = (share.plan, share.keys.count());
         let facts = self.facts();
+        let plan = share.plan;
+        if plan.until.is_some() {
+            return;
+        }
+        // Where keys that exist stay as they are, only the others take memory.
+        let keys = match plan.resumes || plan.keeps_existing {
+            true => share.keys.count().saturating_sub(facts.keys),
+            false => share.keys.count(),
+        };
         let (Some(used), Some(maxmemory)) = (facts.used_memory, facts.maxmemory) else {
             return;
         };

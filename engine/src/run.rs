@@ -40,7 +40,10 @@ pub fn fill(
     }
     let started_at = Instant::now();
     let looking_first = started_at - begun_at;
-    fill.send_all()?;
+    match plan.until {
+        Some(target) => fill.send_until(target)?,
+        None => fill.send_all()?,
+    }
     // What was waited between passes is time of the fill.
     fill.passes.elapsed = started_at.elapsed();
     let audit_at = Instant::now();
@@ -51,6 +54,7 @@ pub fn fill(
     };
     let mending = fill.passes.elapsed - sending;
     let Fill {
+        plan,
         planned,
         before,
         passes,
@@ -60,7 +64,7 @@ pub fn fill(
         ..
     } = fill;
     Ok(summary::report(&Facts {
-        plan,
+        plan: &plan,
         planned: planned.count(),
         target,
         nodes,
@@ -98,6 +102,7 @@ fn prepare<'a>(
     let before = before.into_iter().collect::<Result<_>>()?;
     let planned = nodes.covered(plan.sequence());
     let mut fill = Fill {
+        expected: planned.count(),
         due: planned.clone(),
         planned,
         plan: Arc::new(plan.clone()),

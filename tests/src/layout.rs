@@ -19,6 +19,7 @@ const LEVELS: &[&[&str]] = &[
     &["error", "commands"],
     &["stop", "latency", "machine", "event", "open_files"],
     &["plan::alphabet", "plan::amount", "plan::values", "plan::footprint"],
+    &["plan::memory_target"],
     &["cluster", "cluster::slot", "cluster::slot_set"],
     &["plan::sequence", "cluster::topology"],
     &["plan::keyspace"],
@@ -38,7 +39,7 @@ const LEVELS: &[&[&str]] = &[
     &["statistics"],
     &["preflight", "monitor", "report"],
     &["nodes", "look", "count"],
-    &["discovery", "proofs"],
+    &["discovery", "proofs", "append"],
     &["audit"],
     &["driver::dialer", "driver::contract", "driver::backoff"],
     &["driver::place"],
@@ -54,6 +55,7 @@ const LEVELS: &[&[&str]] = &[
     &["forecast"],
     &["pass", "reason"],
     &["converge", "summary"],
+    &["until"],
     &["run"],
 ];
 

@@ -54,6 +54,8 @@ fn plan(
         resume: false,
         only_missing: false,
         force: false,
+        append: false,
+        until: None,
     };
     Plan::new(&options, &observe::machine(&[])).unwrap()
 }

@@ -17,11 +17,13 @@ pub enum Amount {
     Bytes(u64),
     /// An exact number of keys.
     Keys(u64),
+    /// As many keys as the keyspace has: something else ends the fill.
+    AsManyAsFit,
 }
 
 impl Amount {
     /// The number of keys: `ceil(bytes / (key_size + value_size))`, so that the keyspace holds at
-    /// least the bytes asked for.
+    /// least the bytes asked for. 2^64 - 1 stands for as many as fit.
     ///
     /// ```
     /// # use engine::Amount;
@@ -32,6 +34,7 @@ impl Amount {
         match self {
             Self::Bytes(bytes) => bytes.div_ceil(payload_bytes_per_key),
             Self::Keys(keys) => keys,
+            Self::AsManyAsFit => u64::MAX,
         }
     }
 }

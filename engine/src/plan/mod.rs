@@ -5,6 +5,7 @@ pub(crate) mod alphabet;
 pub mod amount;
 pub mod footprint;
 pub mod keyspace;
+pub mod memory_target;
 pub mod options;
 mod resources;
 pub mod sequence;
@@ -15,7 +16,9 @@ use std::time::Duration;
 
 pub use options::{DriverChoice, PlanOptions, ReactorChoice, RepliesChoice, SendChoice};
 
+use self::amount::Amount;
 use self::keyspace::{KeyLayout, Keyspace};
+use self::memory_target::MemoryTarget;
 use self::resources::{Blocks, choose_driver, choose_send, reactor_cores};
 use self::sequence::KeySequence;
 use self::values::ValueLayout;
@@ -126,6 +129,11 @@ pub struct Plan {
     pub keeps_existing: bool,
     /// Go on although the memory is not expected to suffice.
     pub is_forced: bool,
+    /// The keys go behind those that exist.
+    pub appends: bool,
+    /// The fill ends when each server uses so much memory; the planned keys are the most it may
+    /// get.
+    pub until: Option<MemoryTarget>,
     /// What the user should know about choices that were made for them.
     pub notices: Vec<String>,
 }
@@ -150,6 +158,8 @@ impl Plan {
             .amount
             .keys((options.key_size + options.value_size) as u64);
         let keyspace = keyspace_for(options, keys)?;
+        // As many as fit are no more than there are.
+        let keys = keys.min(keyspace.capacity().saturating_sub(options.start_key));
         let values = ValueLayout::new(options.value_size, options.key_size, options.seed);
         let connections = usize::try_from(keys).map_or(options.connections, |keys| {
             options.connections.min(keys.max(1))
@@ -211,8 +221,45 @@ impl Plan {
             resumes: options.resume,
             keeps_existing: options.only_missing,
             is_forced: options.force,
+            appends: options.append,
+            until: options.until,
             notices,
         })
+    }
+
+    /// The same with keys behind the index `end`: as many as before, or what is left of them where
+    /// the fill ends by the memory that it takes.
+    ///
+    /// # Errors
+    /// The keyspace has too few keys behind that.
+    pub(crate) fn behind(&self, end: u64) -> Result<Self> {
+        let first = self.sequence.at(0);
+        let keys = match self.until {
+            Some(_) => (first + self.keys()).saturating_sub(end),
+            None => self.keys(),
+        };
+        let capacity = self.keyspace.capacity();
+        let needed = u128::from(end) + u128::from(keys);
+        if needed > u128::from(capacity) {
+            return Err(Error::KeysDoNotFit {
+                key_size: self.keyspace.key_size(),
+                capacity,
+                with_prefix: String::new(),
+                needed,
+                keys,
+                start_key: end,
+                cure: "append fewer keys, or choose another --key-size or --key-prefix".into(),
+            });
+        }
+        Ok(self.with_keys(KeySequence::new(end, keys)))
+    }
+
+    /// The same with other keys.
+    pub(crate) fn with_keys(&self, sequence: KeySequence) -> Self {
+        Self {
+            sequence,
+            ..self.clone()
+        }
     }
 
     /// The keys of the whole fill.
@@ -312,6 +359,10 @@ fn keyspace_for(options: &PlanOptions, keys: u64) -> Result<Keyspace> {
         check_capacity(options, 0, keys)?;
     }
     let keyspace = Keyspace::new(size, prefix, options.key_layout)?;
+    let keys = match options.amount {
+        Amount::AsManyAsFit => 1,
+        Amount::Bytes(_) | Amount::Keys(_) => keys,
+    };
     check_capacity(options, keyspace.capacity(), keys)?;
     Ok(keyspace)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::amount::Amount;
 use super::keyspace::KeyLayout;
+use super::memory_target::MemoryTarget;
 use crate::error::{Error, Result};
 
 /// Largest `--key-size`, in bytes.
@@ -125,6 +126,10 @@ pub struct PlanOptions {
     pub only_missing: bool,
     /// Go on although the memory is not expected to suffice.
     pub force: bool,
+    /// Add keys behind those that exist.
+    pub append: bool,
+    /// Fill until each server uses so much memory.
+    pub until: Option<MemoryTarget>,
 }
 
 impl PlanOptions {

@@ -29,6 +29,8 @@ fn options() -> PlanOptions {
         resume: false,
         only_missing: false,
         force: false,
+        append: false,
+        until: None,
     }
 }
 

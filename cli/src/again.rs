@@ -1,0 +1,173 @@
+//! The command that goes on where a fill ended: the same flags, without what has been done already
+//! and without any password.
+
+use engine::Plan;
+
+use crate::flags::FillFlags;
+
+/// The command that sends what is missing of `plan`.
+pub(crate) fn command(flags: &FillFlags, plan: &Plan) -> String {
+    let FillFlags {
+        server,
+        data,
+        engine,
+        switches,
+    } = flags;
+    let mut line = Line::default();
+    line.value("-h", &server.host);
+    line.value("-p", &server.port);
+    line.switch("-c", server.cluster);
+    for entry in &server.host_map {
+        line.add("--host-map", entry);
+    }
+    line.switch("--allow-partial", server.allow_partial);
+    line.value("-u", &server.username);
+    let file = server.password_file.as_ref();
+    line.value("--password-file", &file.map(|file| file.to_string_lossy()));
+    line.switch(
+        "--ask-password",
+        server.ask_password || server.password.is_some(),
+    );
+    line.value("--db", &server.db);
+    line.value("-d", &data.data);
+    if data.append.is_some() {
+        // The keys it was to add have a place by now.
+        line.add("--start-key", plan.sequence().at(0));
+        line.add("--keys", plan.keys());
+    } else {
+        line.value("--start-key", &data.start_key);
+        line.value("--keys", &data.keys);
+    }
+    line.value("--until-memory", &data.until_memory);
+    line.value("--key-size", &data.key_size);
+    line.value("--value-size", &data.value_size);
+    line.value("--key-prefix", &data.key_prefix);
+    line.value("--seed", &data.seed);
+    line.value("--key-layout", &data.key_layout);
+    line.value("--preset", &engine.preset);
+    line.value("-n", &engine.connections);
+    line.switch("-s", engine.serial);
+    line.value("--pipeline-depth", &engine.pipeline_depth);
+    line.value("--replies", &engine.replies);
+    line.value("--driver", &engine.driver);
+    line.value("--send", &engine.send);
+    line.value("--reactors", &engine.reactors);
+    line.value("--stall-timeout", &engine.stall_timeout);
+    line.switch("--no-pin", engine.no_pin);
+    line.value("--output", &switches.output);
+    line.switch("-q", switches.quiet);
+    line.switch("--no-progress", switches.no_progress);
+    line.switch("--force", switches.force);
+    line.switch("--allow-eviction", switches.allow_eviction);
+    line.switch("-v", switches.verbose);
+    line.switch("--only-missing", data.only_missing);
+    // With a memory target it goes on behind the keys that exist by itself.
+    line.switch("--resume", data.until_memory.is_none());
+    line.0
+}
+
+/// A command line under way.
+struct Line(String);
+
+impl Default for Line {
+    fn default() -> Self {
+        Self("redis-client fill".into())
+    }
+}
+
+impl Line {
+    fn switch(&mut self, flag: &str, is_given: bool) {
+        if is_given {
+            self.0 += &format!(" {flag}");
+        }
+    }
+
+    fn value(&mut self, flag: &str, value: &Option<impl AsRef<str>>) {
+        if let Some(value) = value {
+            self.add(flag, value.as_ref());
+        }
+    }
+
+    fn add(&mut self, flag: &str, value: impl std::fmt::Display) {
+        let value = value.to_string();
+        // No text from a command line can hold the one character that cannot be quoted.
+        let quoted = shlex::try_quote(&value).unwrap_or_default();
+        self.0 += &format!(" {flag} {quoted}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::machine::{Machine, Whereabouts};
+
+    use super::*;
+    use crate::environment::Environment;
+    use crate::flags::tests::fill;
+    use crate::settings::Settings;
+
+    fn again(line: &str) -> String {
+        let flags = fill(line).unwrap();
+        let settings = Settings::resolve(&flags, &Environment::default()).unwrap();
+        let machine = Machine {
+            cores: vec![0, 1],
+            io_uring: Ok(()),
+            servers: Whereabouts::Here,
+        };
+        let plan = Plan::new(&settings.fill.unwrap(), &machine).unwrap();
+        command(&flags, &plan)
+    }
+
+    #[test]
+    fn the_same_flags_go_on() {
+        assert_eq!(
+            again("-h db -p 7000 -d 1gb --key-size 64 -n 4"),
+            "redis-client fill -h db -p 7000 -d 1gb --key-size 64 -n 4 --resume"
+        );
+        assert_eq!(
+            again("-h db -c --host-map a=b --host-map c=d --keys 9 -s --seed 3 --resume"),
+            "redis-client fill -h db -c --host-map a=b --host-map c=d --keys 9 --seed 3 -s --resume"
+        );
+    }
+
+    #[test]
+    fn what_was_done_is_not_done_again() {
+        assert_eq!(
+            again("-h db -f -y --keys 9"),
+            "redis-client fill -h db --keys 9 --resume"
+        );
+        assert_eq!(
+            again("-h db --append 9 --start-key 5"),
+            "redis-client fill -h db --start-key 5 --keys 9 --resume"
+        );
+        assert_eq!(
+            again("-h db -f --until-memory 2gb"),
+            "redis-client fill -h db --until-memory 2gb"
+        );
+    }
+
+    #[test]
+    fn a_password_is_asked_for_and_text_is_quoted() {
+        let command = again("-h db -u me -a hunter2 --keys 9 --key-prefix it's");
+        assert_eq!(
+            command,
+            "redis-client fill -h db -u me --ask-password --keys 9 --key-prefix \"it's\" --resume"
+        );
+    }
+
+    /// Every flag of a fill is either repeated or left out on purpose.
+    #[test]
+    fn no_flag_is_forgotten() {
+        use clap::Args;
+        let all = FillFlags::augment_args(clap::Command::new("fill"));
+        let left_out = ["flush", "yes", "dry-run", "help", "append", "password"];
+        let own = include_str!("again.rs");
+        for argument in all.get_arguments() {
+            let long = argument.get_long().unwrap_or_default();
+            let field = format!(".{}", long.replace('-', "_"));
+            assert!(
+                left_out.contains(&long) || own.contains(&field),
+                "--{long} is neither repeated nor left out on purpose"
+            );
+        }
+    }
+}

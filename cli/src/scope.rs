@@ -1,0 +1,191 @@
+//! How much to fill, and what becomes of keys that exist: the flags that say so and what does not
+//! go together among them.
+
+use engine::Amount;
+use engine::plan::memory_target::MemoryTarget;
+
+use crate::exit::Failure;
+use crate::flags::DataFlags;
+use crate::ledger::{Ledger, Source};
+use crate::value;
+
+/// What to put onto the servers.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Scope {
+    /// How much.
+    pub(crate) amount: Amount,
+    /// Behind the keys that exist.
+    pub(crate) append: bool,
+    /// No more than until each server uses so much memory.
+    pub(crate) until: Option<MemoryTarget>,
+    /// Only what is missing.
+    pub(crate) resume: bool,
+    /// Without replacing any value.
+    pub(crate) only_missing: bool,
+}
+
+/// Pairs of flags that contradict each other, and why.
+const CONTRADICTIONS: &[(&str, &str, &str)] = &[
+    ("-d", "--keys", "both say how much to fill"),
+    ("-d", "--append", "both say how much to fill"),
+    ("--keys", "--append", "both say how much to fill"),
+    (
+        "--append",
+        "--until-memory",
+        "the latter goes on behind the keys that exist by itself (-d or --keys bound it)",
+    ),
+    (
+        "--append",
+        "--resume",
+        "the former adds keys that do not exist, the latter looks for those that should",
+    ),
+    (
+        "--append",
+        "--only-missing",
+        "the former adds keys that do not exist anyway",
+    ),
+    (
+        "--until-memory",
+        "--resume",
+        "the former goes on behind the keys that exist by itself",
+    ),
+    (
+        "--until-memory",
+        "--only-missing",
+        "the former adds keys that do not exist anyway",
+    ),
+    (
+        "-f",
+        "--append",
+        "the former removes the keys behind which the latter adds",
+    ),
+    ("-f", "--resume", "the former removes what the latter keeps"),
+    (
+        "-f",
+        "--only-missing",
+        "the former removes what the latter keeps",
+    ),
+];
+
+impl Scope {
+    /// Resolves the flags; `None` where nothing is to be filled.
+    pub(crate) fn resolve(data: &DataFlags, ledger: &mut Ledger) -> Result<Option<Self>, Failure> {
+        let given = [
+            ("-d", data.data.is_some()),
+            ("--keys", data.keys.is_some()),
+            ("--append", data.append.is_some()),
+            ("--until-memory", data.until_memory.is_some()),
+            ("--resume", data.resume),
+            ("--only-missing", data.only_missing),
+            ("-f", data.flush),
+        ];
+        let is_given = |flag: &str| given.contains(&(flag, true));
+        let contradiction = CONTRADICTIONS
+            .iter()
+            .find(|(one, other, _)| is_given(one) && is_given(other));
+        if let Some((one, other, why)) = contradiction {
+            return Err(Failure::usage(format!(
+                "{one} and {other} do not go together: {why}; drop one of them"
+            )));
+        }
+        let until = data.until_memory.as_deref();
+        if let Some(given) = until {
+            ledger.enter("until-memory", given, Source::Flag);
+        }
+        let until = until.map(value::memory_target).transpose()?;
+        let amount = match (&data.data, &data.keys, &data.append) {
+            (Some(given), ..) => {
+                ledger.enter("data", given.as_str(), Source::Flag);
+                value::amount(given)?
+            }
+            (_, Some(given), _) => {
+                let keys = value::whole("--keys", given, 1..=u64::MAX - 1, "keys")?;
+                ledger.enter("keys", keys, Source::Flag);
+                Amount::Keys(keys)
+            }
+            (.., Some(given)) => {
+                ledger.enter("append", given.as_str(), Source::Flag);
+                value::keys_or_bytes(given)?
+            }
+            (None, None, None) if until.is_some() => Amount::AsManyAsFit,
+            (None, None, None) => return Self::idle(data),
+        };
+        let on = |given: bool| given.then_some(true);
+        Ok(Some(Self {
+            amount,
+            append: data.append.is_some(),
+            until,
+            resume: ledger.decide("resume", on(data.resume), None, false),
+            only_missing: ledger.decide("only-missing", on(data.only_missing), None, false),
+        }))
+    }
+
+    /// Nothing is to be filled: `--resume` and `--only-missing` do not say how much.
+    fn idle(data: &DataFlags) -> Result<Option<Self>, Failure> {
+        match (data.resume, data.only_missing) {
+            (false, false) => Ok(None),
+            (resume, _) => Err(Failure::usage(format!(
+                "{} needs to know which keys there should be: give -d or --keys too",
+                if resume { "--resume" } else { "--only-missing" }
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::tests::fill;
+
+    fn scope(line: &str) -> Result<Option<Scope>, Failure> {
+        let flags = fill(&format!("-h x {line}")).unwrap();
+        Scope::resolve(&flags.data, &mut Ledger::default())
+    }
+
+    #[test]
+    fn amounts_are_read_by_their_flags() {
+        let amount = |line| scope(line).unwrap().unwrap().amount;
+        assert_eq!(amount("-d 1"), Amount::Bytes(1 << 30));
+        assert_eq!(amount("--keys 7 --resume"), Amount::Keys(7));
+        assert_eq!(amount("--append 7"), Amount::Keys(7));
+        assert_eq!(amount("--append 7mb"), Amount::Bytes(7 << 20));
+        assert_eq!(amount("--until-memory 75%"), Amount::AsManyAsFit);
+        assert_eq!(amount("--until-memory 75% -d 1"), Amount::Bytes(1 << 30));
+        assert!(scope("-f").unwrap().is_none() && scope("").unwrap().is_none());
+    }
+
+    #[test]
+    fn contradictions_are_refused_by_name() {
+        for (one, other, _) in CONTRADICTIONS {
+            let with_value = |flag: &&str| match *flag {
+                "-d" | "--keys" | "--append" | "--until-memory" => format!("{flag} 1"),
+                flag => flag.to_owned(),
+            };
+            let failure = scope(&format!("{} {}", with_value(one), with_value(other))).unwrap_err();
+            assert!(
+                failure.message.contains(one) && failure.message.contains(other),
+                "{}",
+                failure.message
+            );
+            assert_eq!(failure.status.code(), 2);
+        }
+    }
+
+    #[test]
+    fn amounts_that_say_nothing_are_refused() {
+        for (line, words) in [
+            ("--append 0", "neither a number of keys"),
+            ("--append 0.5", "neither a number of keys"),
+            ("--append -5", "neither a number of keys"),
+            ("--append x", "neither a number of keys"),
+            ("--until-memory 0%", "above 0%"),
+            ("--until-memory 101%", "above 0%"),
+            ("--until-memory x", "does not start with a number"),
+            ("--resume", "give -d or --keys"),
+            ("--only-missing", "give -d or --keys"),
+        ] {
+            let message = scope(line).unwrap_err().message;
+            assert!(message.contains(words), "{line}: {message}");
+        }
+    }
+}
