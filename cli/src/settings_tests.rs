@@ -178,7 +178,7 @@ fn an_amount_is_needed_once() {
     assert!(refused("-h x -d 1 --keys 7").contains("-d and --keys"));
     assert_eq!(
         refused("-h x"),
-        "nothing to do: give -d or --keys, or -f alone to flush"
+        "nothing to do: give -d, --keys, --append or --until-memory, or -f alone to flush"
     );
 }
 
