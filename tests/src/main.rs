@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+mod chaos;
 mod cluster_access;
 mod cluster_changes;
 mod cluster_fills;
