@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use super::script::{Fault, Policy, Script};
 use crate::fixtures::check::Found;
 use crate::fixtures::dice::Dice;
@@ -186,6 +188,10 @@ fn failover(cluster: &Cluster, i: usize) -> bool {
 
 fn replacement(cluster: &Cluster, i: usize, dice: &mut Dice) -> bool {
     let (master, replica) = shard(cluster, i);
+    // The others take it for failed only if it owes them an answer, for which they have to ask it
+    // first: they do so after half of their time-out.
+    master.signal(Signal::SIGSTOP);
+    std::thread::sleep(SILENCE);
     master.crash();
     let has_taken_over = takes_over(replica, || true);
     master.come_back(dice.pick(&[Rebirth::WithItsData, Rebirth::Empty]));
