@@ -122,7 +122,7 @@ impl Work {
     fn new(kind: &Kind, (key_size, value_size): (usize, usize)) -> Self {
         let value_size = kind.value_size(value_size);
         let keyspace = Keyspace::new(key_size, None, kind.layout).expect("the sizes are valid");
-        let frame = Frame::new(keyspace, ValueLayout::new(value_size, key_size, 0));
+        let frame = Frame::new(keyspace, ValueLayout::new(value_size, key_size, 0), false);
         let frames = (SEGMENT_BYTES / frame.bytes()).max(1);
         let segment = Segment::new(frame, frames);
         let mut block = vec![0; segment.block_bytes()];

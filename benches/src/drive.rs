@@ -45,6 +45,8 @@ pub fn options(keys: u64, key_layout: KeyLayout, core: usize) -> PlanOptions {
         reactors: ReactorChoice::Cores(vec![core]),
         pin: true,
         stall_timeout: Duration::from_secs(STALL_SECONDS),
+        resume: false,
+        only_missing: false,
     }
 }
 
@@ -62,6 +64,7 @@ pub fn greeting(plan: &Plan, address: SocketAddr) -> Greeting {
         login: Login::default(),
         db: 0,
         replies: plan.replies,
+        silence_max: plan.silence_max(),
     }
 }
 

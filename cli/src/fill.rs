@@ -77,7 +77,7 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
     )?;
     report.plan.sources = settings.ledger.sources();
     output::print(&output::report(&report, settings.format)?)?;
-    Ok(settle(&report, &settings))
+    Ok(settle(&report, &settings, switches))
 }
 
 /// The plan for so many nodes at these addresses, unless there are only databases to empty.
@@ -251,7 +251,7 @@ fn fill(
 }
 
 /// The exit status of a fill; says what to do where it is not complete.
-fn settle(report: &Report, settings: &Settings) -> Status {
+fn settle(report: &Report, settings: &Settings, switches: &Switches) -> Status {
     let a_part_is_enough = settings
         .cluster
         .as_ref()
@@ -260,6 +260,9 @@ fn settle(report: &Report, settings: &Settings) -> Status {
         (Some(signal), _) => Status::Interrupted(signal),
         (None, Verdict::Complete) => Status::Complete,
         (None, Verdict::Incomplete) if report.is_as_asked && a_part_is_enough => Status::Complete,
+        (None, Verdict::Incomplete) if report.is_all_but_removed && switches.allow_eviction => {
+            Status::Complete
+        }
         (None, Verdict::Incomplete) => Status::Incomplete,
     };
     if status != Status::Complete {

@@ -132,6 +132,13 @@ pub(crate) struct DataFlags {
     /// Exact number of keys, instead of -d
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) keys: Option<String>,
+    /// Look first which planned keys are there, and send only what is missing: goes on where a fill
+    /// was interrupted, or tops up to a larger -d
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Never replace a value: a key that exists keeps what it has (SET with NX)
+    #[arg(long)]
+    pub(crate) only_missing: bool,
     /// Empty the database first (FLUSHDB), after every other check has passed; without -d and
     /// --keys: do nothing else
     #[arg(short, long)]
@@ -217,6 +224,10 @@ pub(crate) struct Switches {
     /// Fill although the memory is not expected to suffice
     #[arg(long)]
     pub(crate) force: bool,
+    /// Count a fill as success (exit status 0) although the server evicted or expired some of its
+    /// keys
+    #[arg(long)]
+    pub(crate) allow_eviction: bool,
     /// Say more about the plan
     #[arg(short, long)]
     pub(crate) verbose: bool,

@@ -243,6 +243,9 @@ fn server(node: &NodeReport, is_cluster: bool) -> String {
         text += &format!(", CPU {percent:.0} %");
     }
     let bytes = |bytes| figures::bytes(bytes);
+    if let Some(evicted @ 1..) = node.evicted {
+        text += &format!(", {} evicted", figures::counted(evicted, "key"));
+    }
     match (node.used_memory_before, node.used_memory_after) {
         (Some(before), Some(after)) => {
             text += &format!(", memory {} before, {} after", bytes(before), bytes(after));

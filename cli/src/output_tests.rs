@@ -15,6 +15,8 @@ fn node() -> NodeReport {
         server_cpu_percent: Some(98.4),
         used_memory_before: Some(1 << 20),
         used_memory_after: Some(3 << 29),
+        evicted: Some(0),
+        expired: Some(0),
         refused: BTreeMap::new(),
         seconds: 1.25,
         keys_per_second: 838_860.8,
@@ -87,6 +89,7 @@ fn complete() -> Report {
         interrupted_by: None,
         is_all_looked_for: true,
         is_as_asked: false,
+        is_all_but_removed: false,
     }
 }
 

@@ -113,6 +113,7 @@ impl Display {
             Form::Bar(bar) => {
                 bar.set_prefix(amount(progress));
                 bar.set_message(speed(progress, &self.pace) + &nodes(progress));
+                bar.set_length(progress.payload_bytes_planned);
                 bar.set_position(progress.payload_bytes_acked);
             }
             Form::Lines { next } if progress.elapsed >= *next => {

@@ -89,6 +89,18 @@ impl Settings {
         let amount = amount(&flags.data, &mut ledger)?;
         let flush = flags.data.flush;
         ledger.decide("flush", flush.then_some(true), None, false);
+        if let Some(flag) = keeps_keys(&flags.data).filter(|_| flush) {
+            return Err(Failure::usage(format!(
+                "{flag} keeps what is there, and -f removes it: drop one of them"
+            )));
+        }
+        let allow_eviction = flags.switches.allow_eviction;
+        ledger.decide(
+            "allow-eviction",
+            allow_eviction.then_some(true),
+            None,
+            false,
+        );
         let fill = match amount {
             Some(amount) => Some(plan_options(
                 amount,
@@ -127,6 +139,15 @@ impl Settings {
     }
 }
 
+/// The flag, if there is one, by which keys that exist matter.
+fn keeps_keys(data: &DataFlags) -> Option<&'static str> {
+    match (data.resume, data.only_missing) {
+        (true, _) => Some("--resume"),
+        (_, true) => Some("--only-missing"),
+        _ => None,
+    }
+}
+
 /// `-d` or `--keys`.
 fn amount(data: &DataFlags, ledger: &mut Ledger) -> Result<Option<Amount>, Failure> {
     match (&data.data, &data.keys) {
@@ -160,18 +181,7 @@ fn plan_options(
     if let Some(preset) = preset {
         ledger.enter("preset", preset.name, Source::Flag);
     }
-    let bytes = |given: &Option<String>, flag, max| {
-        number::<usize>(given.as_deref(), flag, 1, max as u64, "bytes")
-    };
-    let key_size = bytes(&data.key_size, "--key-size", KEY_SIZE_MAX)?;
-    let key_size = ledger.decide("key-size", key_size, preset.map(|p| p.key_size), KEY_SIZE);
-    let value_size = bytes(&data.value_size, "--value-size", VALUE_SIZE_MAX)?;
-    let value_size = ledger.decide(
-        "value-size",
-        value_size,
-        preset.map(|p| p.value_size),
-        VALUE_SIZE,
-    );
+    let (key_size, value_size) = sizes(data, preset, ledger)?;
     let start_key = number(data.start_key.as_deref(), "--start-key", 0, u64::MAX, "")?;
     let seed = number(data.seed.as_deref(), "--seed", 0, u64::MAX, "")?;
     let layouts = cluster::key_layouts(flags.server.cluster);
@@ -201,6 +211,9 @@ fn plan_options(
     )?;
     let stall = ledger.decide("stall-timeout", stall, None, STALL_SECONDS);
     let pin = ledger.decide("pin", engine.no_pin.then_some(false), None, true);
+    let resume = ledger.decide("resume", data.resume.then_some(true), None, false);
+    let only_missing = data.only_missing.then_some(true);
+    let only_missing = ledger.decide("only-missing", only_missing, None, false);
     Ok(PlanOptions {
         amount,
         key_size,
@@ -217,7 +230,30 @@ fn plan_options(
         reactors,
         pin,
         stall_timeout: Duration::from_secs(stall),
+        resume,
+        only_missing,
     })
+}
+
+/// `--key-size` and `--value-size`.
+fn sizes(
+    data: &DataFlags,
+    preset: Option<&Preset>,
+    ledger: &mut Ledger,
+) -> Result<(usize, usize), Failure> {
+    let bytes = |given: &Option<String>, flag, max| {
+        number::<usize>(given.as_deref(), flag, 1, max as u64, "bytes")
+    };
+    let key_size = bytes(&data.key_size, "--key-size", KEY_SIZE_MAX)?;
+    let key_size = ledger.decide("key-size", key_size, preset.map(|p| p.key_size), KEY_SIZE);
+    let value_size = bytes(&data.value_size, "--value-size", VALUE_SIZE_MAX)?;
+    let value_size = ledger.decide(
+        "value-size",
+        value_size,
+        preset.map(|p| p.value_size),
+        VALUE_SIZE,
+    );
+    Ok((key_size, value_size))
 }
 
 /// Names of `--replies`, the default first.

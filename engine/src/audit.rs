@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use crate::cluster::slot::SLOTS;
 use crate::count::Count;
 pub use crate::count::{Before, NodeFinding, Sent};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::look::{How, Look, Seen};
-use crate::nodes::{Node, Nodes};
+use crate::nodes::Nodes;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
+use crate::proofs::{Group, Proofs};
 use crate::stop::Stop;
 
 /// Runs of missing keys that one round tells apart; beyond, whole blocks count as missing.
@@ -35,6 +35,8 @@ pub struct Finding {
     pub missing: Vec<KeySequence>,
     /// Why some nodes cannot say at the moment what they hold, and how many keys that concerns.
     pub unsettled: BTreeMap<String, u64>,
+    /// How many keys that were seen must have gone since: a node has too few by now.
+    pub lost_meanwhile: u64,
 }
 
 impl Finding {
@@ -62,7 +64,7 @@ impl Finding {
     /// Keys that are not known to be there.
     #[must_use]
     pub fn open(&self) -> u64 {
-        self.missing_count + self.unsettled.values().sum::<u64>()
+        self.missing_count + self.lost_meanwhile + self.unsettled.values().sum::<u64>()
     }
 }
 
@@ -77,23 +79,40 @@ pub(crate) struct Task<'a> {
     pub(crate) sent: &'a [Sent],
     /// Whether owners have changed since the fill began, so that growth proves nothing.
     pub(crate) is_disturbed: bool,
+    /// How many of the planned keys had to be sent.
+    pub(crate) due: u64,
     pub(crate) stop: &'a Stop,
 }
 
 impl Task<'_> {
-    /// Whether everything planned was sent at least once.
+    /// Whether everything that had to be sent was sent at least once.
     fn is_all_sent(&self) -> bool {
         let keys = self.sent.iter().map(|sent| sent.keys);
-        keys.sum::<u64>() >= self.planned.count()
+        keys.sum::<u64>() >= self.due
     }
 
     fn keys_before(&self) -> u64 {
         self.before.iter().filter_map(|before| before.keys).sum()
     }
 
-    /// Values need to be compared only where planned keys may have been there before.
-    fn how(&self) -> How {
-        if self.keys_before() == 0 {
+    /// The keys to look for on a node, whose share is `share`. What was not sent to a server by
+    /// itself was not there before either, unless keys were.
+    fn wanted(&self, nodes: &Nodes, number: usize, share: &KeySequence) -> KeySequence {
+        if nodes.is_cluster() || self.keys_before() > 0 {
+            return share.clone();
+        }
+        KeySequence::join(self.sent[number].heads.iter().cloned())
+    }
+
+    /// Values need to be compared only where planned keys may have been there before, or have come
+    /// back with a server that was restarted, and are replaced then.
+    fn how(&self, counts: &[Count]) -> How {
+        let is_new_process = |count: &Count| {
+            let change = count.finding.change.as_ref();
+            change.is_some_and(|change| !change.is_same_process)
+        };
+        let were_none = self.keys_before() == 0 && !counts.iter().any(is_new_process);
+        if were_none || self.plan.keeps_existing {
             How::Exists
         } else {
             How::Stamp
@@ -106,7 +125,7 @@ impl Task<'_> {
         let owners = counts.iter().filter(|count| count.is_owner);
         let after: u64 = owners.map(|count| count.keys).sum();
         let before = self.keys_before();
-        match self.how() {
+        match self.how(counts) {
             How::Exists => format!(
                 "DBSIZE ({after}) does not prove the {planned} planned keys: looking for each of them"
             ),
@@ -118,69 +137,49 @@ impl Task<'_> {
     }
 }
 
-/// What was seen of one slot's keys.
-#[derive(Clone, Debug)]
-struct Proof {
-    /// Where.
-    node: usize,
-    /// Those that were not there.
-    open: KeySequence,
-}
-
-/// What earlier rounds have seen, so that no key that was there is looked for again.
-#[derive(Debug)]
+/// The rounds of looking of one fill.
+#[derive(Debug, Default)]
 pub(crate) struct Audit {
-    /// By slot.
-    proofs: Vec<Option<Proof>>,
-    /// By node, the process and the history of its data in which it was seen.
-    histories: Vec<Option<String>>,
+    /// What earlier rounds have seen.
+    proofs: Proofs,
     rounds: u64,
-}
-
-impl Default for Audit {
-    fn default() -> Self {
-        Self {
-            proofs: vec![None; usize::from(SLOTS)],
-            histories: Vec::new(),
-            rounds: 0,
-        }
-    }
 }
 
 impl Audit {
     /// Looks which planned keys exist: by DBSIZE where its growth equals the plan on an
     /// undisturbed keyspace; by EXISTS where none of them can have been there before; by length
-    /// and stamp else.
+    /// and stamp else. The keys of a node that is gone count as unsettled.
     ///
     /// # Errors
-    /// A server by itself is gone, or one does not permit a command. In a cluster the keys of a
-    /// node that is gone count as unsettled.
+    /// A node does not permit a command.
     pub(crate) fn round(
         &mut self,
         nodes: &mut Nodes,
         task: &Task<'_>,
         observe: &mut dyn FnMut(Event),
     ) -> Result<Finding> {
+        self.proofs.forget_others(nodes);
         let shares = nodes.shares(task.planned);
-        let is_cluster = nodes.is_cluster();
-        let counts = nodes.ask_each(|number, node| {
-            let (before, sent) = (&task.before[number], &task.sent[number]);
-            let planned = shares[number].count();
-            let count = Count::take(&mut node.control, before, sent, planned, task.is_disturbed);
-            // Who owns nothing any more does not matter to the outcome.
-            let is_owner = !is_cluster || !node.slots.is_empty();
-            match count {
-                Err(_) if !is_owner => Ok(Count::of_nobody()),
-                count => count.map(|count| Count { is_owner, ..count }),
-            }
-        });
+        let wanted: Vec<_> = (0..)
+            .zip(&shares)
+            .map(|(n, share)| task.wanted(nodes, n, share))
+            .collect();
         let mut finding = Finding::default();
-        let counts = taken(counts, nodes.is_cluster(), &shares, &mut finding)?;
+        let mut counts = self.count(nodes, task, &shares, &mut finding)?;
         let unowned = nodes.unowned(task.planned).count();
         if unowned > 0 {
             finding.unsettled.insert(NO_MASTER.to_owned(), unowned);
         }
-        self.judge(nodes, &counts, &shares);
+        for (number, count) in counts.iter_mut().enumerate() {
+            let history = count.history.as_ref();
+            self.proofs
+                .judge(nodes, number, history, count.keys, &wanted[number]);
+            let seen =
+                wanted[number].count() - self.proofs.open_count(nodes, number, &wanted[number]);
+            if count.proves(shares[number].count() - seen) {
+                self.proofs.note_all(nodes, number);
+            }
+        }
         if task.stop.signal().is_some() {
             finding.nodes = counts.into_iter().map(Count::without_a_look).collect();
             return Ok(finding);
@@ -190,26 +189,31 @@ impl Audit {
             observe(Event::Notice(task.explain(&counts)));
         }
         self.rounds += 1;
-        let groups = self.open_groups(nodes, &counts, task, &shares);
-        let seen = look(nodes, &groups, task, observe);
+        let groups: Vec<Vec<Group>> = (0..)
+            .zip(&counts)
+            .map(|(number, count)| match count.is_gone {
+                true => Vec::new(),
+                false => self.proofs.groups(nodes, number, &wanted[number]).collect(),
+            })
+            .collect();
+        let seen = look(nodes, &counts, &groups, task, observe);
         for (number, (count, seen)) in counts.into_iter().zip(seen).enumerate() {
             let mut node = count.finding;
             let asked: u64 = groups[number].iter().map(|group| group.keys.count()).sum();
             // Keys that nobody had to look for any more.
-            let known = match nodes.is_cluster() {
-                true if !count.is_gone => shares[number].count() - asked,
-                _ => 0,
-            };
+            let known = wanted[number].count() - asked;
             node.present = match seen {
+                _ if count.is_gone => Some(0).filter(|_| nodes.is_cluster()),
                 _ if count.is_proof => Some(shares[number].count()),
                 Ok(None) => None,
                 Ok(Some((seen, keys_now))) => {
-                    let present = self.take_in(number, &groups[number], seen, &mut finding);
-                    Some((known + present).min(keys_now))
+                    let present = known + self.take_in(number, &groups[number], seen, &mut finding);
+                    finding.lost_meanwhile += present.saturating_sub(keys_now);
+                    Some(present.min(keys_now))
                 }
-                Err(error) if nodes.is_cluster() && is_gone(&error) => {
+                Err(error) if is_gone(&error) => {
                     *finding.unsettled.entry(error.to_string()).or_default() += asked;
-                    Some(known)
+                    Some(known).filter(|_| nodes.is_cluster())
                 }
                 Err(error) => return Err(error),
             };
@@ -222,88 +226,33 @@ impl Audit {
         Ok(finding)
     }
 
-    /// Keeps what counting proves, and forgets what was seen in data that may have been replaced.
-    fn judge(&mut self, nodes: &Nodes, counts: &[Count], shares: &[KeySequence]) {
-        self.histories.resize(counts.len(), None);
-        for (number, (count, node)) in counts.iter().zip(nodes.iter()).enumerate() {
-            // What cannot be told apart, or has too few keys, may have lost some.
-            let may_differ = count.history.is_none()
-                || self.histories[number] != count.history
-                || count.keys < self.seen_on(number, nodes, shares);
-            if may_differ {
-                for proof in &mut self.proofs {
-                    proof.take_if(|proof| proof.node == number);
-                }
-                self.histories[number].clone_from(&count.history);
-            }
-            if count.is_proof {
-                for slot in node.slots.iter() {
-                    self.note(slot, number, KeySequence::new(0, 0));
-                }
-            }
-        }
-    }
-
-    /// Keys that were seen on a node in earlier rounds.
-    fn seen_on(&self, number: usize, nodes: &Nodes, shares: &[KeySequence]) -> u64 {
-        let slots = nodes.node(number).slots.iter();
-        let seen = slots.filter_map(|slot| {
-            let proof = self.proofs[usize::from(slot)].as_ref()?;
-            let keys = shares[number].of_slot(slot).count();
-            (proof.node == number).then(|| keys.saturating_sub(proof.open.count()))
-        });
-        seen.sum()
-    }
-
-    /// Owners have changed: what was seen of slots that went elsewhere says nothing any more,
-    /// even if they come back.
-    pub(crate) fn forget_others(&mut self, nodes: &Nodes) {
-        for (number, node) in nodes.iter().enumerate() {
-            for slot in node.slots.iter() {
-                self.proofs[usize::from(slot)].take_if(|proof| proof.node != number);
-            }
-        }
-    }
-
-    /// Takes note of what is open in a slot.
-    fn note(&mut self, slot: u16, node: usize, open: KeySequence) {
-        self.proofs[usize::from(slot)] = Some(Proof { node, open });
-    }
-
-    /// For each node the keys to look for, in a cluster slot by slot.
-    fn open_groups(
+    /// What the nodes' own counts say; nodes that are gone leave their keys unsettled.
+    fn count(
         &self,
-        nodes: &Nodes,
-        counts: &[Count],
+        nodes: &mut Nodes,
         task: &Task<'_>,
         shares: &[KeySequence],
-    ) -> Vec<Vec<Group>> {
-        let of_node = |(number, node): (usize, &Node)| {
-            if counts[number].is_proof || counts[number].is_gone {
-                return Vec::new();
+        finding: &mut Finding,
+    ) -> Result<Vec<Count>> {
+        let is_cluster = nodes.is_cluster();
+        let counts = nodes.ask_each(|number, node| {
+            let (before, sent) = (&task.before[number], &task.sent[number]);
+            let count = Count::take(&mut node.control, before, sent, task.is_disturbed);
+            // Who owns nothing any more does not matter to the outcome.
+            let is_owner = !is_cluster || !node.slots.is_empty();
+            match count {
+                Err(_) if !is_owner => Ok(Count::of_nobody()),
+                count => count.map(|count| Count { is_owner, ..count }),
             }
-            if !nodes.is_cluster() {
-                // What was not sent was not there before either, unless keys were.
-                let keys = match task.how() {
-                    How::Exists => task.sent[number].heads.clone(),
-                    How::Stamp => vec![shares[number].clone()],
-                };
-                return keys
-                    .into_iter()
-                    .map(|keys| Group { slot: 0, keys })
-                    .collect();
+        });
+        let keep = |(number, count): (usize, Result<Count>)| match count {
+            Err(error) if is_gone(&error) => {
+                *finding.unsettled.entry(error.to_string()).or_default() += shares[number].count();
+                Ok(Count::of_nobody())
             }
-            let of_slot = |slot| Group {
-                slot,
-                keys: match &self.proofs[usize::from(slot)] {
-                    Some(proof) if proof.node == number => proof.open.clone(),
-                    _ => shares[number].of_slot(slot),
-                },
-            };
-            let groups = node.slots.iter().map(of_slot);
-            groups.filter(|group| group.keys.count() > 0).collect()
+            count => count,
         };
-        nodes.iter().enumerate().map(of_node).collect()
+        counts.into_iter().enumerate().map(keep).collect()
     }
 
     /// Keeps what was seen on a node; how many of the keys asked for are there.
@@ -324,7 +273,7 @@ impl Audit {
             }
             finding.missing_count += group.keys.count() - seen.present;
             let open = KeySequence::join(seen.missing.iter().cloned());
-            self.note(group.slot, number, open);
+            self.proofs.note(group.slot, number, open);
             finding.missing.extend(seen.missing);
         }
         present
@@ -338,6 +287,7 @@ type NodeSeen = Result<Option<(Vec<Seen>, u64)>>;
 /// Looks on every node for its groups of keys.
 fn look(
     nodes: &mut Nodes,
+    counts: &[Count],
     groups: &[Vec<Group>],
     task: &Task<'_>,
     observe: &mut dyn FnMut(Event),
@@ -345,7 +295,7 @@ fn look(
     let looked = AtomicU64::new(0);
     let look = Look {
         plan: task.plan,
-        how: task.how(),
+        how: task.how(counts),
         stop: task.stop,
         looked: &looked,
         runs_max: RUNS_MAX / nodes.iter().len().max(1),
@@ -365,32 +315,11 @@ fn look(
             let Some(seen) = look.at(&mut node.control, &keys)? else {
                 return Ok(None);
             };
-            Ok(Some((seen, node.control.key_count()?)))
+            let keys_now = node.control.key_count()?;
+            counts[number].check_history(&mut node.control)?;
+            Ok(Some((seen, keys_now)))
         })
     })
-}
-
-/// Keys to look for together: in a cluster those of one slot.
-struct Group {
-    slot: u16,
-    keys: KeySequence,
-}
-
-/// The counts of all nodes; in a cluster, nodes that are gone leave their keys unsettled.
-fn taken(
-    counts: Vec<Result<Count>>,
-    is_cluster: bool,
-    shares: &[KeySequence],
-    finding: &mut Finding,
-) -> Result<Vec<Count>> {
-    let keep = |(number, count): (usize, Result<Count>)| match count {
-        Err(error) if is_cluster && is_gone(&error) => {
-            *finding.unsettled.entry(error.to_string()).or_default() += shares[number].count();
-            Ok(Count::of_nobody())
-        }
-        count => count,
-    };
-    counts.into_iter().enumerate().map(keep).collect()
 }
 
 /// Whether an error of a cluster's node may pass: all but a command that is not permitted.

@@ -225,6 +225,23 @@ impl Control {
         self.number("DBSIZE", &cmd("DBSIZE"))
     }
 
+    /// Whether this server would take a write to `key` now: the error with which it refuses, if
+    /// it does. Writes nothing: NX and XX exclude each other, which is found out after all other
+    /// checks.
+    ///
+    /// # Errors
+    /// The server is gone.
+    pub(crate) fn write_refusal(&mut self, key: &[u8]) -> Result<Option<String>> {
+        let mut probe = cmd("SET");
+        probe.arg(key).arg("").arg("NX").arg("XX");
+        Ok(match self.ask("SET", &probe)? {
+            Value::ServerError(error) => {
+                Some(error_text(&error)).filter(|message| error_class(message) != "ERR")
+            }
+            _ => None,
+        })
+    }
+
     /// One section of INFO.
     ///
     /// # Errors

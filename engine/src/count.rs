@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use crate::control::{Control, Info};
 use crate::error::{Error, Result};
-use crate::monitor::{Change, Snapshot};
 use crate::plan::sequence::KeySequence;
+use crate::statistics::{Change, Snapshot};
 
 /// How long a server may work on what it was sent before connections were closed.
 const SETTLE_MAX: Duration = Duration::from_secs(2);
 /// Time between two looks at it, and how many equal ones mean that it is done.
 const SETTLE_POLL: Duration = Duration::from_millis(40);
 const SETTLED_LOOKS: u32 = 3;
+
 /// What was known of a node before the fill, or when it joined.
 #[derive(Clone, Debug)]
 pub struct Before {
@@ -55,6 +56,8 @@ pub struct Sent {
     pub commands: u64,
     /// Those among them that were sent again.
     pub resent: u64,
+    /// SETs with which the monitor tried whether the node takes writes.
+    pub probes: u64,
     /// Whether a lane ended before all its keys were acknowledged, so that the server may still
     /// be working on what it was sent.
     pub is_cut_short: bool,
@@ -82,8 +85,11 @@ pub(crate) struct Count {
     pub(crate) history: Option<String>,
     /// Keys in the database.
     pub(crate) keys: u64,
-    /// Whether they prove that all planned keys are there.
+    /// Whether they prove that all planned keys are there, once that was asked for.
     pub(crate) is_proof: bool,
+    /// Keys by which the database grew, where every SET on the server was one of ours and was
+    /// carried out once: none of the new keys can stand for a planned one that is missing.
+    pub(crate) accounted: Option<u64>,
     /// Whether the database was empty before the fill.
     pub(crate) was_empty: bool,
     /// Whether it should hold planned keys.
@@ -93,13 +99,11 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    /// Counts on a node that should hold `planned` of the planned keys. `is_disturbed`: its keys
-    /// may have come from other nodes, or gone there.
+    /// Counts on a node. `is_disturbed`: its keys may have come from other nodes, or gone there.
     pub(crate) fn take(
         control: &mut Control,
         before: &Before,
         sent: &Sent,
-        planned: u64,
         is_disturbed: bool,
     ) -> Result<Self> {
         let is_settled = !sent.is_cut_short || (!is_disturbed && settle(control)?);
@@ -108,7 +112,7 @@ impl Count {
         let snapshot = before.snapshot.as_ref();
         let change = snapshot
             .zip(after.as_ref())
-            .map(|(b, a)| Change::between(b, a));
+            .map(|(b, a)| Change::between(b, a).without_probes(sent.probes));
         // A server that does not come to rest works for others too.
         let is_undisturbed = is_settled
             && !is_disturbed
@@ -116,14 +120,13 @@ impl Count {
                 .as_ref()
                 .is_some_and(|change| change.is_ours_alone(sent.commands));
         let growth = before.keys.and_then(|before| keys.checked_sub(before));
-        // Every SET on the server was one of ours and was carried out once, so none of the new
-        // keys can stand for a planned one that is missing.
         let is_accounted = sent.resent == 0
             && change.as_ref().is_some_and(|change| {
                 change.sets_refused == 0 && change.sets_done == sent.commands
             });
         Ok(Self {
-            is_proof: is_undisturbed && is_accounted && growth == Some(planned),
+            is_proof: false,
+            accounted: growth.filter(|_| is_undisturbed && is_accounted),
             was_empty: before.keys == Some(0),
             history: after.as_ref().map(|after| history(control, after.run_id())),
             keys,
@@ -135,6 +138,32 @@ impl Count {
                 used_memory: after.map(|snapshot| snapshot.used_memory),
                 change,
             },
+        })
+    }
+
+    /// Whether all planned keys are there, `open` of which were not seen before.
+    pub(crate) fn proves(&mut self, open: u64) -> bool {
+        self.is_proof = self.accounted == Some(open);
+        self.is_proof
+    }
+
+    /// Looks whether the data is still that of the count.
+    ///
+    /// # Errors
+    /// It is not, or the node is gone.
+    pub(crate) fn check_history(&self, control: &mut Control) -> Result<()> {
+        let Some(then) = &self.history else {
+            return Ok(());
+        };
+        let now = control.info("server")?;
+        let run_id = now.text("run_id").unwrap_or_default();
+        if *then == history(control, run_id) {
+            return Ok(());
+        }
+        Err(Error::NotNow {
+            address: control.address(),
+            what: "was restarted or replaced in the middle of the look",
+            cure: "it is looked at again",
         })
     }
 

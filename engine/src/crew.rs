@@ -31,8 +31,13 @@ pub(crate) struct Order {
     pub(crate) greeting: Arc<Greeting>,
 }
 
-/// For each node its keys of a sequence, as things are.
-pub(crate) fn orders(nodes: &Nodes, keys: &KeySequence, replies: Replies) -> Vec<Order> {
+/// For each node its keys of a sequence, as things are, and how it shall acknowledge.
+pub(crate) fn orders(
+    plan: &Plan,
+    nodes: &Nodes,
+    keys: &KeySequence,
+    replies: &[Replies],
+) -> Vec<Order> {
     let order = |(node, (keys, owner)): (usize, (KeySequence, &Node))| Order {
         node,
         keys,
@@ -40,7 +45,8 @@ pub(crate) fn orders(nodes: &Nodes, keys: &KeySequence, replies: Replies) -> Vec
             address: owner.control.address(),
             login: owner.control.login().clone(),
             db: owner.control.db(),
-            replies,
+            replies: replies.get(node).copied().unwrap_or(plan.replies),
+            silence_max: plan.silence_max(),
         }),
     };
     let shares = nodes.shares(keys).into_iter().zip(nodes.iter());

@@ -32,6 +32,8 @@ pub struct Greeting {
     pub db: u32,
     /// How the server shall acknowledge, if it lets us choose.
     pub replies: Replies,
+    /// The connection is given up when the peer takes nothing for so long.
+    pub silence_max: Duration,
 }
 
 /// How a greeting went.
@@ -60,10 +62,12 @@ impl Greeting {
     pub(crate) fn dial_within(&self, timeout: Duration, first_frame: &[u8]) -> Result<Greeted> {
         let deadline = Instant::now() + timeout;
         let stream =
-            socket::connect_to(self.address, timeout).map_err(|error| Error::ConnectionLost {
-                address: self.address,
-                what: "connecting".into(),
-                message: socket::describe(&error),
+            socket::connect_to(self.address, timeout, self.silence_max).map_err(|error| {
+                Error::ConnectionLost {
+                    address: self.address,
+                    what: "connecting".into(),
+                    message: socket::describe(&error),
+                }
             })?;
         let lost = |error: std::io::Error| lost(self.address, "setting up", &error);
         stream.set_write_timeout(Some(timeout)).map_err(lost)?;

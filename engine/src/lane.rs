@@ -383,6 +383,10 @@ impl Lane {
             }
             (Replies::Fenced, Reply::Error(error)) => Err(LaneError::Refused(error)),
             (Replies::Each, Reply::Ok(count)) => self.replied(count, now, latencies),
+            (Replies::Each, Reply::Kept) => self.replied(1, now, latencies),
+            (Replies::Fenced, Reply::Kept) => Err(LaneError::Protocol(
+                "a reply came to a command that wants none".into(),
+            )),
             (Replies::Each, Reply::Error(error)) => {
                 self.replied(1, now, latencies)?;
                 let class = error_class(&error);

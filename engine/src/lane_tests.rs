@@ -10,7 +10,7 @@ use crate::segment::FENCE_BYTES;
 
 fn lane(replies: Replies, segment_frames: usize, batch_frames: u64, keys: u64) -> Lane {
     let keyspace = Keyspace::new(16, None, KeyLayout::Plain).unwrap();
-    let frame = Frame::new(keyspace, ValueLayout::new(3, 16, 1));
+    let frame = Frame::new(keyspace, ValueLayout::new(3, 16, 1), false);
     let segment = Arc::new(Segment::new(frame, segment_frames));
     Lane::new(
         LaneShape {

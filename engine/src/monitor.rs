@@ -5,235 +5,20 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::control::{Control, Info};
+use crate::control::Control;
 use crate::error::Result;
 use crate::refusal::is_about_topology;
+use crate::reply::{error_class, is_final};
+use crate::statistics::{Change, Snapshot};
 
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(250);
-/// Commands that change no key, by the names in INFO commandstats (subcommands cut off).
-const HARMLESS: &[&str] = &[
-    "acl",
-    "auth",
-    "bgrewriteaof",
-    "bgsave",
-    "client",
-    "cluster",
-    "command",
-    "config",
-    "dbsize",
-    "echo",
-    "exists",
-    "get",
-    "getrange",
-    "hello",
-    "info",
-    "keys",
-    "lastsave",
-    "latency",
-    "memory",
-    "mget",
-    "monitor",
-    "object",
-    "ping",
-    "psync",
-    "pttl",
-    "publish",
-    "quit",
-    "randomkey",
-    "replconf",
-    "reset",
-    "role",
-    "scan",
-    "select",
-    "slowlog",
-    "strlen",
-    "subscribe",
-    "time",
-    "ttl",
-    "type",
-];
-
-/// The server's statistics at one moment.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    at: Instant,
-    run_id: String,
-    set_calls: u64,
-    set_refused: u64,
-    /// Calls of commands that may change keys, SET excluded.
-    foreign_writes: u64,
-    removed_by_server: u64,
-    evicted: u64,
-    errors: BTreeMap<String, u64>,
-    cpu_seconds: f64,
-    /// Memory in use, in bytes.
-    pub used_memory: u64,
-}
-
-impl Snapshot {
-    /// Asks the server, one INFO section per call (6.2 takes no more).
-    ///
-    /// # Errors
-    /// INFO is not permitted, or the server is gone.
-    pub fn take(control: &mut Control) -> Result<Self> {
-        let commands = control.info("commandstats")?;
-        let errors = control.info("errorstats")?;
-        let stats = control.info("stats")?;
-        let cpu = control.info("cpu")?;
-        let memory = control.info("memory")?;
-        let server = control.info("server")?;
-        let set = commands.text("cmdstat_set").unwrap_or_default();
-        let cpu_seconds = |field| cpu.number(field).unwrap_or(0.0_f64);
-        let removed = |field| stats.number(field).unwrap_or(0_u64);
-        Ok(Self {
-            at: Instant::now(),
-            run_id: server.text("run_id").unwrap_or_default().to_owned(),
-            set_calls: part(set, "calls"),
-            set_refused: part(set, "rejected_calls") + part(set, "failed_calls"),
-            foreign_writes: foreign_writes(&commands),
-            removed_by_server: removed("evicted_keys").saturating_add(removed("expired_keys")),
-            evicted: removed("evicted_keys"),
-            errors: errors
-                .fields()
-                .filter_map(|(name, value)| {
-                    let class = name.strip_prefix("errorstat_")?;
-                    Some((class.to_owned(), part(value, "count")))
-                })
-                .collect(),
-            cpu_seconds: cpu_seconds("used_cpu_sys") + cpu_seconds("used_cpu_user"),
-            used_memory: memory.number("used_memory").unwrap_or(0),
-        })
-    }
-}
-
-impl Snapshot {
-    /// The process it was taken of.
-    pub(crate) fn run_id(&self) -> &str {
-        &self.run_id
-    }
-
-    /// SETs carried out or refused so far.
-    pub(crate) fn sets(&self) -> u64 {
-        self.set_calls + self.set_refused
-    }
-}
-
-/// One figure of a value such as `calls=2,usec=7,rejected_calls=1`.
-fn part(value: &str, name: &str) -> u64 {
-    value
-        .split(',')
-        .filter_map(|part| part.split_once('='))
-        .find(|(key, _)| *key == name)
-        .and_then(|(_, number)| number.parse().ok())
-        .unwrap_or(0)
-}
-
-fn foreign_writes(commands: &Info) -> u64 {
-    commands
-        .fields()
-        .filter_map(|(name, value)| {
-            let command = name.strip_prefix("cmdstat_")?.split('|').next()?;
-            let counts = command != "set" && !HARMLESS.contains(&command);
-            counts.then(|| part(value, "calls"))
-        })
-        .sum()
-}
-
-/// What happened on a server between two snapshots.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// The process is the same and no counter went down.
-    pub is_same_process: bool,
-    /// SETs carried out.
-    pub sets_done: u64,
-    /// SETs refused.
-    pub sets_refused: u64,
-    /// Commands of others that may have changed keys.
-    pub foreign_writes: u64,
-    /// Keys evicted or expired.
-    pub removed_by_server: u64,
-    /// Those among them that were evicted.
-    pub evicted: u64,
-    /// Errors by class; those of other clients too.
-    pub errors: BTreeMap<String, u64>,
-    /// CPU, in percent of one core.
-    pub cpu_percent: f64,
-}
-
-impl Change {
-    /// From `before` to `after`.
-    #[must_use]
-    pub fn between(before: &Snapshot, after: &Snapshot) -> Self {
-        let seconds = after.at.saturating_duration_since(before.at).as_secs_f64();
-        let set_calls = after.set_calls.saturating_sub(before.set_calls);
-        let failed_before = before.set_refused;
-        Self {
-            is_same_process: before.run_id == after.run_id
-                && after.set_calls >= before.set_calls
-                && after.set_refused >= before.set_refused,
-            sets_done: set_calls,
-            sets_refused: after.set_refused.saturating_sub(failed_before),
-            foreign_writes: after.foreign_writes.saturating_sub(before.foreign_writes),
-            evicted: after.evicted.saturating_sub(before.evicted),
-            removed_by_server: after
-                .removed_by_server
-                .saturating_sub(before.removed_by_server),
-            errors: after
-                .errors
-                .iter()
-                .map(|(class, count)| {
-                    let before = before.errors.get(class).copied().unwrap_or(0);
-                    (class.clone(), count.saturating_sub(before))
-                })
-                .filter(|(_, count)| *count > 0)
-                .collect(),
-            cpu_percent: if seconds > 0.0 {
-                (after.cpu_seconds - before.cpu_seconds).max(0.0) / seconds * 100.0
-            } else {
-                0.0
-            },
-        }
-    }
-
-    /// Whether nobody but us, who sent `commands` SETs, can have changed the number of keys.
-    #[must_use]
-    pub fn is_ours_alone(&self, commands: u64) -> bool {
-        self.is_same_process
-            && self.foreign_writes == 0
-            && self.removed_by_server == 0
-            && self.sets_done <= commands
-    }
-
-    /// Refused SETs by class. The statistics do not say which class refused which command, so
-    /// with several classes at work each is named with its own count.
-    #[must_use]
-    pub fn refused(&self) -> BTreeMap<String, u64> {
-        if self.sets_refused == 0 {
-            return BTreeMap::new();
-        }
-        let classes: Vec<_> = self
-            .errors
-            .iter()
-            .filter(|(class, _)| *class != "ERR")
-            .collect();
-        match classes[..] {
-            [] => BTreeMap::from([("ERR".to_owned(), self.sets_refused)]),
-            [(class, _)] => BTreeMap::from([(class.clone(), self.sets_refused)]),
-            _ => classes
-                .into_iter()
-                .map(|(class, count)| (class.clone(), *count))
-                .collect(),
-        }
-    }
-}
-
 /// What a server does instead of taking keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// It takes no write from anybody: the class.
+    /// It takes no write of ours: class and message.
     RefusesAll(String),
     /// It says that its cluster is down.
     ClusterDown,
@@ -243,7 +28,7 @@ pub enum Trouble {
 
 impl Trouble {
     /// What the errors of late mean, the worst first.
-    fn of(errors: &BTreeMap<String, u64>, is_in_cluster: bool) -> Option<Self> {
+    pub(crate) fn of(errors: &BTreeMap<String, u64>, is_in_cluster: bool) -> Option<Self> {
         let refuses_all = |class: &&String| match class.as_str() {
             "OOM" | "MISCONF" | "NOREPLICAS" => true,
             // In a cluster, a master that became a replica.
@@ -262,6 +47,28 @@ impl Trouble {
         let is_about_topology = errors.keys().any(|class| is_about_topology(class));
         is_about_topology.then_some(Self::Unknown)
     }
+
+    /// What it means that SETs were refused of late. Errors may be those of other clients, or not
+    /// be told apart: what the server says to a write of ours counts.
+    fn of_refusals(
+        errors: &BTreeMap<String, u64>,
+        control: &mut Control,
+        key: &[u8],
+    ) -> Option<Self> {
+        let is_in_cluster = control.is_in_cluster();
+        let said = control.write_refusal(key).ok().flatten();
+        match (Self::of(errors, is_in_cluster), said) {
+            (Some(Self::RefusesAll(class)), Some(said)) if error_class(&said) == class => {
+                Some(Self::RefusesAll(said))
+            }
+            (None, Some(said)) => {
+                let class = error_class(&said);
+                let is_meant = is_final(class) && !(is_in_cluster && class == "READONLY");
+                is_meant.then_some(Self::RefusesAll(said))
+            }
+            (trouble, _) => trouble,
+        }
+    }
 }
 
 /// What the monitor saw last.
@@ -271,6 +78,8 @@ struct Latest {
     cpu_percent: Option<f64>,
     /// Trouble that nobody has asked for yet.
     trouble: Option<Trouble>,
+    /// SETs that were tried, none of which wrote anything.
+    probes: u64,
 }
 
 /// A thread that looks at one server until it is dropped.
@@ -281,17 +90,17 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Starts watching through `control`.
+    /// Starts watching through `control` a server that is to get `key`, among others.
     ///
     /// # Errors
     /// As [`Snapshot::take`].
-    pub fn start(mut control: Control) -> Result<Self> {
+    pub fn start(mut control: Control, key: Vec<u8>) -> Result<Self> {
         let first = Snapshot::take(&mut control)?;
         let latest = Arc::new(Mutex::new(Latest::default()));
         let over = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
             let (latest, over) = (Arc::clone(&latest), Arc::clone(&over));
-            move || watch(control, first, &latest, &over)
+            move || watch(control, &key, first, &latest, &over)
         });
         Ok(Self {
             latest,
@@ -304,6 +113,12 @@ impl Monitor {
     #[must_use]
     pub fn cpu_percent(&self) -> Option<f64> {
         lock(&self.latest).cpu_percent
+    }
+
+    /// SETs that the monitor tried, all of which the server counts as refused.
+    #[must_use]
+    pub fn probes(&self) -> u64 {
+        lock(&self.latest).probes
     }
 
     /// Trouble since the last call.
@@ -325,15 +140,22 @@ fn lock(latest: &Mutex<Latest>) -> MutexGuard<'_, Latest> {
     latest.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn watch(mut control: Control, mut last: Snapshot, latest: &Mutex<Latest>, over: &AtomicBool) {
+fn watch(
+    mut control: Control,
+    key: &[u8],
+    mut last: Snapshot,
+    latest: &Mutex<Latest>,
+    over: &AtomicBool,
+) {
+    let mut tried = 0;
     while !over.load(Ordering::Relaxed) {
         std::thread::park_timeout(POLL);
         let Ok(now) = Snapshot::take(&mut control) else {
             // Gone, or too busy to answer: "unknown", not "clean". The lanes notice by themselves.
-            *lock(latest) = Latest {
-                cpu_percent: None,
-                trouble: Some(Trouble::Unknown),
-            };
+            let mut latest = lock(latest);
+            latest.cpu_percent = None;
+            latest.trouble = Some(Trouble::Unknown);
+            drop(latest);
             match control.reconnect() {
                 Ok(fresh) => control = fresh,
                 Err(_) => std::thread::park_timeout(POLL),
@@ -341,65 +163,24 @@ fn watch(mut control: Control, mut last: Snapshot, latest: &Mutex<Latest>, over:
             continue;
         };
         let of_late = Change::between(&last, &now);
+        // The last look's own attempts are among them.
+        let refused = of_late.sets_refused.saturating_sub(tried);
+        tried = 0;
         let trouble = match of_late.is_same_process {
-            true if of_late.sets_refused == 0 => None,
-            true => Trouble::of(&of_late.errors, control.is_in_cluster()),
+            true if refused == 0 => None,
+            true => {
+                tried = 1;
+                Trouble::of_refusals(&of_late.errors, &mut control, key)
+            }
             false => Some(Trouble::Unknown),
         };
         {
             let mut latest = lock(latest);
+            latest.probes += tried;
             latest.cpu_percent = of_late.is_same_process.then_some(of_late.cpu_percent);
             // What nobody has asked for yet stays, unless there is news.
             latest.trouble = trouble.or(latest.trouble.take());
         }
         last = now;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn snapshot(set_calls: u64, set_refused: u64, errors: &[(&str, u64)]) -> Snapshot {
-        Snapshot {
-            at: Instant::now(),
-            run_id: "a".into(),
-            set_calls,
-            set_refused,
-            foreign_writes: 0,
-            removed_by_server: 0,
-            evicted: 0,
-            errors: errors
-                .iter()
-                .map(|(class, count)| ((*class).to_owned(), *count))
-                .collect(),
-            cpu_seconds: 0.0,
-            used_memory: 0,
-        }
-    }
-
-    #[test]
-    fn figures_are_read_by_name() {
-        let value = "calls=3160,usec=9,rejected_calls=16839,failed_calls=1";
-        assert_eq!(
-            (part(value, "calls"), part(value, "rejected_calls")),
-            (3160, 16839)
-        );
-        assert_eq!((part(value, "alls"), part("", "calls")), (0, 0));
-    }
-
-    #[test]
-    fn a_single_class_takes_all_refusals() {
-        let change = Change::between(
-            &snapshot(10, 0, &[("ERR", 2)]),
-            &snapshot(20, 7, &[("ERR", 2), ("OOM", 9)]),
-        );
-        assert_eq!((change.sets_done, change.refused()["OOM"]), (10, 7));
-    }
-
-    #[test]
-    fn a_counter_that_went_down_is_another_process() {
-        let change = Change::between(&snapshot(10, 0, &[]), &snapshot(2, 0, &[]));
-        assert!(!change.is_same_process);
     }
 }

@@ -23,6 +23,8 @@ const LINE_BYTES_MAX: usize = 512;
 pub enum Reply {
     /// So many `+OK` in a row.
     Ok(u64),
+    /// A SET with NX whose key exists: nothing was written, as asked.
+    Kept,
     /// The echo of a fence: its number.
     Echo([u8; FENCE_DIGITS]),
     /// An error, without the leading `-`: class, then message.
@@ -113,6 +115,7 @@ impl ReplyScanner {
         } else {
             match line {
                 b"+OK" => Some(Reply::Ok(1)),
+                b"$-1" => Some(Reply::Kept),
                 b"$16" => {
                     self.in_bulk = true;
                     None
@@ -184,6 +187,7 @@ mod tests {
             2 => Just(b"-OOM command not allowed when used memory > 'maxmemory'.\r\n".to_vec()),
             2 => Just(b"-MOVED 3999 127.0.0.1:6381\r\n".to_vec()),
             2 => any::<u64>().prop_map(|n| format!("$16\r\n{n:016x}\r\n").into_bytes()),
+            2 => (1_usize..50).prop_map(|run| b"$-1\r\n".repeat(run)),
             1 => Just(b"+PONG\r\n".to_vec()),
             1 => Just(b"\r\n".to_vec()),
         ]

@@ -61,6 +61,10 @@ pub struct Report {
     /// Incomplete, but all that was asked for (`--allow-partial`).
     #[serde(skip)]
     pub is_as_asked: bool,
+    /// Incomplete, but nothing is missing that servers did not throw away by themselves
+    /// (`--allow-eviction`).
+    #[serde(skip)]
+    pub is_all_but_removed: bool,
 }
 
 /// What was planned, in the words of the flags.
@@ -216,6 +220,10 @@ pub struct NodeReport {
     pub used_memory_before: Option<u64>,
     /// Its memory after the fill, in bytes.
     pub used_memory_after: Option<u64>,
+    /// Keys that it evicted during the fill; `null` where INFO may not be read.
+    pub evicted: Option<u64>,
+    /// Keys that it expired during the fill; `null` where INFO may not be read.
+    pub expired: Option<u64>,
     /// Commands it refused, by class.
     pub refused: BTreeMap<String, u64>,
     /// Time during which it had something to take.

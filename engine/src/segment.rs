@@ -158,7 +158,7 @@ mod tests {
             let layout = if slotted { KeyLayout::Slotted } else { KeyLayout::Plain };
             let keyspace = Keyspace::new(sizes.0, None, layout).unwrap();
             prop_assume!(keyspace.capacity() > 2_000);
-            let frame = Frame::new(keyspace, ValueLayout::new(sizes.1, sizes.0, 9));
+            let frame = Frame::new(keyspace, ValueLayout::new(sizes.1, sizes.0, 9), false);
             let segment = Segment::new(frame, frames);
             let sequence = KeySequence::new(17, 1_100);
             let mut block = vec![0; segment.block_bytes()];

@@ -22,7 +22,7 @@ pub fn connect(target: &Target) -> Result<(TcpStream, SocketAddr)> {
     let timeout = CONNECT_SECONDS_MAX / target.addresses().len().max(1) as u32;
     let mut tried = Vec::new();
     for address in target.addresses() {
-        match connect_to(*address, timeout) {
+        match connect_to(*address, timeout, KEEPALIVE) {
             Ok(stream) => return Ok((stream, *address)),
             Err(error) => tried.push(format!("{}: {}", address.ip(), describe(&error))),
         }
@@ -35,11 +35,16 @@ pub fn connect(target: &Target) -> Result<(TcpStream, SocketAddr)> {
 }
 
 /// Connects to one address. Nagle's algorithm is off; the send buffer is left to the kernel's
-/// autotuning, which setting a size would end.
+/// autotuning, which setting a size would end. A peer that takes nothing and acknowledges nothing
+/// for `silence_max` ends the connection (tcp(7), `TCP_USER_TIMEOUT`).
 ///
 /// # Errors
 /// Those of connect(2), or a timeout.
-pub fn connect_to(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+pub fn connect_to(
+    address: SocketAddr,
+    timeout: Duration,
+    silence_max: Duration,
+) -> io::Result<TcpStream> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -47,6 +52,7 @@ pub fn connect_to(address: SocketAddr, timeout: Duration) -> io::Result<TcpStrea
     )?;
     socket.connect_timeout(&address.into(), timeout.max(Duration::from_millis(1)))?;
     socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_user_timeout(Some(silence_max))?;
     socket.set_tcp_keepalive(
         &TcpKeepalive::new()
             .with_time(KEEPALIVE)

@@ -1,22 +1,18 @@
 //! From what reactors, monitor and audit saw to a report and its verdict.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use crate::audit::Finding;
-use crate::count::{Before, NodeFinding};
-use crate::driver::contract::LaneEnd;
+use crate::count::NodeFinding;
+use crate::facts::Facts;
 use crate::lane::Replies;
-use crate::monitor::Change;
-use crate::nodes::Nodes;
-use crate::passes::Passes;
-use crate::plan::{Plan, Send};
+use crate::plan::Send;
+use crate::reason::reason;
 use crate::report::{
     Bottleneck, ByteCounts, ClientCosts, KeyCounts, LatencySummary, NodeReport, PlanSummary, Rates,
     Report, SCHEMA, Seconds, Verdict,
 };
 use crate::segment::FENCE_BYTES;
-use crate::target::Target;
+use crate::statistics::Change;
 
 const MIB: f64 = (1 << 20) as f64;
 const GIB: f64 = (1 << 30) as f64;
@@ -26,44 +22,6 @@ const FENCE_COMMANDS: u64 = 3;
 const BUSY_PERCENT: f64 = 80.0;
 /// Shorter fills say too little about what limited them.
 const TELLING_SECONDS_MIN: f64 = 0.5;
-
-/// Everything a report is made from.
-pub(crate) struct Facts<'a> {
-    pub(crate) plan: &'a Plan,
-    /// Planned keys for which there was a node.
-    pub(crate) planned: u64,
-    pub(crate) target: &'a Target,
-    pub(crate) nodes: &'a Nodes,
-    /// By node.
-    pub(crate) before: &'a [Before],
-    pub(crate) finding: &'a Finding,
-    /// Why the audit could not look.
-    pub(crate) audit_error: Option<&'a str>,
-    pub(crate) passes: &'a Passes,
-    pub(crate) audit: Duration,
-    /// Why sending on was pointless.
-    pub(crate) halt: Option<&'a str>,
-    /// How often owners of slots have changed.
-    pub(crate) changes: u64,
-    /// Nothing changed for so long.
-    pub(crate) gave_up: Option<Duration>,
-    pub(crate) signal: Option<i32>,
-}
-
-impl Facts<'_> {
-    /// What happened on each node, as far as that is known.
-    fn changes(&self) -> impl Iterator<Item = &Change> {
-        self.finding
-            .nodes
-            .iter()
-            .filter_map(|node| node.change.as_ref())
-    }
-
-    /// How the servers acknowledged, whatever was planned.
-    fn replies(&self) -> Replies {
-        self.passes.replies.unwrap_or(self.plan.replies)
-    }
-}
 
 /// The report.
 pub(crate) fn report(facts: &Facts<'_>) -> Report {
@@ -129,6 +87,7 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
         interrupted_by: facts.signal.filter(|_| !is_complete),
         is_all_looked_for: facts.finding.unsettled.is_empty(),
         is_as_asked: !is_complete && is_settled && present == Some(facts.planned),
+        is_all_but_removed: !is_complete && is_all_but_removed(facts),
         bytes,
     }
 }
@@ -159,6 +118,8 @@ fn node(facts: &Facts<'_>, number: usize) -> NodeReport {
             .and_then(|before| before.snapshot.as_ref())
             .map(|before| before.used_memory),
         used_memory_after: finding.used_memory,
+        evicted: finding.change.as_ref().map(|change| change.evicted),
+        expired: finding.change.as_ref().map(|change| change.expired),
         refused: match facts.nodes.iter().len() {
             1 => refused(facts),
             _ => finding
@@ -174,6 +135,20 @@ fn node(facts: &Facts<'_>, number: usize) -> NodeReport {
             0.0
         },
     }
+}
+
+/// Whether everything was sent and taken, and no more keys are missing than servers have evicted
+/// or expired.
+fn is_all_but_removed(facts: &Facts<'_>) -> bool {
+    let removed: u64 = facts.changes().map(Change::removed_by_server).sum();
+    let is_undisturbed = facts.signal.is_none()
+        && facts.halt.is_none()
+        && facts.gave_up.is_none()
+        && facts.passes.failure.is_none()
+        && facts.passes.unsent.count() == 0
+        && facts.finding.unsettled.is_empty();
+    let present = facts.finding.present();
+    is_undisturbed && present.is_some_and(|present| facts.planned - present <= removed)
 }
 
 /// The node that took longest.
@@ -294,120 +269,5 @@ fn bottleneck(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> Bottleneck 
         (false, true) => Bottleneck::Client,
         (false, false) if is_local => Bottleneck::Unknown,
         (false, false) => Bottleneck::Network,
-    }
-}
-
-/// Why a fill is incomplete: the first cause that explains it.
-fn reason(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> String {
-    let planned = facts.plan.keys();
-    let place = if facts.nodes.is_cluster() {
-        "cluster"
-    } else {
-        "server"
-    };
-    let unsettled: u64 = facts.finding.unsettled.values().sum();
-    let stored = match facts.finding.present() {
-        Some(present) if unsettled > 0 => format!(
-            "{present} of {planned} planned keys were seen on the {place}, {unsettled} could not be looked for"
-        ),
-        Some(present) => format!("{present} of {planned} planned keys are on the {place}"),
-        None => {
-            let why = facts.audit_error.unwrap_or("it was not looked at");
-            format!("how many of the {planned} planned keys are on the {place} is unknown: {why}")
-        }
-    };
-    format!("{}: {stored}", cause(facts, refused))
-}
-
-fn cause(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> String {
-    let removed: u64 = facts.changes().map(|change| change.removed_by_server).sum();
-    let server = |number: Option<usize>| match number {
-        Some(number) if facts.nodes.is_cluster() => facts.nodes.node(number).endpoint.to_string(),
-        _ => "the server".to_owned(),
-    };
-    let node_with = |is_meant: &dyn Fn(&Change) -> bool| {
-        let mut changes = facts.finding.nodes.iter().map(|node| node.change.as_ref());
-        changes.position(|change| change.is_some_and(is_meant))
-    };
-    let failed = facts.passes.failure.as_ref().and_then(|(node, end)| {
-        let server = server(Some(*node));
-        match end {
-            LaneEnd::Refused(error) => Some(format!("{server} refused a write: {error}")),
-            LaneEnd::Failed(cause) => Some(format!("a connection to {server} failed: {cause}")),
-            LaneEnd::Done | LaneEnd::Stopped => None,
-        }
-    });
-    if let Some(signal) = facts.signal {
-        let name = nix::sys::signal::Signal::try_from(signal).map_or("a signal", |s| s.as_str());
-        format!("interrupted by {name}")
-    } else if facts.halt == Some("OOM") || refused.contains_key("OOM") {
-        let full = node_with(&|change| change.errors.contains_key("OOM"));
-        let limit = facts
-            .nodes
-            .node(full.unwrap_or(0))
-            .facts()
-            .maxmemory
-            .unwrap_or(0);
-        format!(
-            "{} ran out of memory (OOM, maxmemory {limit} bytes)",
-            server(full)
-        )
-    } else if let Some(class) = facts.halt {
-        let refusing = node_with(&|change| change.errors.contains_key(class));
-        format!("{} takes no more writes ({class})", server(refusing))
-    } else if let Some(failed) = failed {
-        failed
-    } else if let Some(patience) = facts.gave_up {
-        unsettled(facts, patience)
-    } else if let (false, Some(restarted)) = (
-        facts.nodes.is_cluster(),
-        node_with(&|change| !change.is_same_process),
-    ) {
-        format!("{} was restarted during the fill", server(Some(restarted)))
-    } else if removed > 0 {
-        let removing = node_with(&|change| change.removed_by_server > 0);
-        let policy = &facts
-            .nodes
-            .node(removing.unwrap_or(0))
-            .facts()
-            .maxmemory_policy;
-        format!(
-            "{} evicted or expired {removed} keys (maxmemory-policy {})",
-            server(removing),
-            policy.as_deref().unwrap_or("unknown")
-        )
-    } else if facts.planned < facts.plan.keys() {
-        let uncovered = facts.nodes.uncovered();
-        format!(
-            "partial, as --allow-partial permits: {} of 16384 slots have no master that can be reached",
-            uncovered.len()
-        )
-    } else if let Some((class, count)) = refused.iter().next() {
-        format!("the server refused {count} writes ({class})")
-    } else if facts.changes().any(|change| change.foreign_writes > 0) {
-        "other clients changed the database during the fill".into()
-    } else {
-        "planned keys are missing".into()
-    }
-}
-
-/// What a cluster did not come to terms with.
-fn unsettled(facts: &Facts<'_>, patience: Duration) -> String {
-    let seconds = patience.as_secs();
-    if let Some(problem) = &facts.nodes.problem {
-        return problem.clone();
-    }
-    match facts.finding.unsettled.iter().next() {
-        Some((class, _)) if class == "ASK" || class == "TRYAGAIN" => format!(
-            "slots have been moving for {seconds} s without an end ({class}; see `redis-cli --cluster check`, finish it with `redis-cli --cluster fix`)"
-        ),
-        Some((class, _)) if class == "CLUSTERDOWN" => format!(
-            "the cluster has been down for {seconds} s (CLUSTERDOWN; see `redis-cli --cluster check`)"
-        ),
-        Some((class, _)) => format!("the cluster has not answered for {seconds} s ({class})"),
-        None if facts.finding.open() == 0 => format!(
-            "the nodes have not agreed on the owners of all slots for {seconds} s (see `redis-cli --cluster check`)"
-        ),
-        None => format!("nothing has changed for {seconds} s (--stall-timeout)"),
     }
 }

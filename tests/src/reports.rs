@@ -38,7 +38,8 @@ fn promised() -> Value {
         "nodes": [{
             "address": "string", "keys": "number?", "created": "number?",
             "server_cpu_percent": "number?", "used_memory_before": "number?",
-            "used_memory_after": "number?", "refused": "map of number",
+            "used_memory_after": "number?", "evicted": "number?", "expired": "number?",
+            "refused": "map of number",
             "seconds": "number", "keys_per_second": "number",
         }],
         "slowest_node": "string?",

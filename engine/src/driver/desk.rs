@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::backoff::{Jitter, pause};
 use super::contract::{LaneEnd, NodeLane, Shared};
 pub use super::dialer::Connection;
 use super::dialer::{Dialer, Job};
@@ -21,8 +22,8 @@ use crate::reply::{error_class, is_final};
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 /// A connection that is silent for so long is sent another fence.
 const NUDGE_AFTER: Duration = Duration::from_secs(2);
-/// First and longest pause between two attempts to connect again.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// A connection that lasted so long was a good one.
+const GOOD_CONNECTION_MIN: Duration = Duration::from_secs(2);
 /// So long all lanes together are connected on the reactor's own thread; whoever does not answer
 /// by then is left to the dialers.
 const DIAL_AT_ONCE: Duration = Duration::from_millis(250);
@@ -46,6 +47,9 @@ pub struct Desk {
     /// A lane wants to send although nothing happened on its connection.
     has_nudged: bool,
     reconnects: u64,
+    /// Lanes of each node.
+    lanes_of: Vec<usize>,
+    jitter: Jitter,
     /// Connections made elsewhere, in lane order, so that drivers are tested without a server.
     #[cfg(test)]
     made: Vec<TcpStream>,
@@ -57,6 +61,8 @@ impl Desk {
     pub fn new(lanes: Vec<NodeLane>, shared: Shared) -> Self {
         let now = Instant::now();
         let nodes = lanes.iter().map(|lane| lane.node + 1).max().unwrap_or(0);
+        let mut lanes_of = vec![0; nodes];
+        lanes.iter().for_each(|lane| lanes_of[lane.node] += 1);
         Self {
             places: lanes
                 .into_iter()
@@ -70,6 +76,8 @@ impl Desk {
             moved_at: vec![now; nodes],
             has_nudged: false,
             reconnects: 0,
+            lanes_of,
+            jitter: Jitter::new(),
             #[cfg(test)]
             made: Vec::new(),
         }
@@ -217,7 +225,7 @@ impl Desk {
     pub fn lost(&mut self, lane: usize, cause: &str) {
         let place = &mut self.places[lane];
         place.is_connected = false;
-        if place.since.elapsed() > BACKOFF.1 {
+        if place.since.elapsed() > GOOD_CONNECTION_MIN {
             place.attempts = 0;
         }
         place.since = Instant::now();
@@ -402,9 +410,11 @@ impl Desk {
             place.end = Some(LaneEnd::Failed(cause.to_owned()));
             return;
         }
-        let pause = (BACKOFF.0 * 2_u32.saturating_pow(place.attempts)).min(BACKOFF.1);
-        // Lanes that were lost together come back one after the other.
-        let pause = pause + BACKOFF.0 * (lane % 16) as u32 / 16;
+        let pause = pause(
+            place.attempts,
+            self.lanes_of[place.node],
+            self.jitter.next(),
+        );
         place.attempts = (place.attempts + 1).min(16);
         if let Some(job) = self.job(lane, Instant::now() + pause) {
             self.dialer_of(lane).push(job);

@@ -51,6 +51,8 @@ fn plan(
         reactors: ReactorChoice::Count(1),
         pin: false,
         stall_timeout: Duration::from_secs(30),
+        resume: false,
+        only_missing: false,
     };
     Plan::new(&options, &observe::machine(&[])).unwrap()
 }
@@ -173,6 +175,7 @@ fn run(driver: DriverChoice, send: SendChoice, replies: RepliesChoice, connectio
         login: Login::default(),
         db: 0,
         replies: plan.replies,
+        silence_max: plan.silence_max(),
     });
     let sequences = plan.sequence().split(connections);
     // Two nodes, so that their counts have to be kept apart.

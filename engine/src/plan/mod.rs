@@ -33,6 +33,9 @@ const FENCE_EVERY_BYTES: u64 = 8 << 20;
 /// Below this depth a fence costs more than the replies that it saves.
 const FENCED_DEPTH_MIN: u64 = 32;
 
+/// Longest silence of a peer that is borne on one connection.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+
 /// The way bytes reach the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -115,6 +118,12 @@ pub struct Plan {
     pub blocks_per_reactor: usize,
     /// Whether the blocks are registered with the kernel.
     pub registers_blocks: bool,
+    /// Whether the user left the choice of replies to the program.
+    pub replies_are_free: bool,
+    /// Look first which planned keys are there, and send only what is missing.
+    pub resumes: bool,
+    /// Keys that exist keep their values, whatever these are.
+    pub keeps_existing: bool,
     /// What the user should know about choices that were made for them.
     pub notices: Vec<String>,
 }
@@ -138,16 +147,8 @@ impl Plan {
         let keys = options
             .amount
             .keys((options.key_size + options.value_size) as u64);
-        if options.key_layout == KeyLayout::Slotted && options.key_size <= FIX_BYTES {
-            check_capacity(options, 0, keys)?;
-        }
-        let keyspace = Keyspace::new(
-            options.key_size,
-            options.key_prefix.as_deref(),
-            options.key_layout,
-        )?;
+        let keyspace = keyspace_for(options, keys)?;
         let values = ValueLayout::new(options.value_size, options.key_size, options.seed);
-        check_capacity(options, keyspace.capacity(), keys)?;
         let connections = usize::try_from(keys).map_or(options.connections, |keys| {
             options.connections.min(keys.max(1))
         });
@@ -162,7 +163,7 @@ impl Plan {
             RepliesChoice::Auto if options.pipeline_depth < FENCED_DEPTH_MIN => Replies::Each,
             RepliesChoice::Auto => Replies::Fenced,
         };
-        let frame = Frame::new(keyspace.clone(), values.clone());
+        let frame = Frame::new(keyspace.clone(), values.clone(), options.only_missing);
         let batch_frames = options
             .pipeline_depth
             .min((FENCE_EVERY_BYTES / frame.bytes() as u64).max(1));
@@ -204,6 +205,9 @@ impl Plan {
             replies,
             blocks_per_reactor: blocks.count,
             registers_blocks: blocks.registered,
+            replies_are_free: options.replies == RepliesChoice::Auto,
+            resumes: options.resume,
+            keeps_existing: options.only_missing,
             notices,
         })
     }
@@ -270,6 +274,13 @@ impl Plan {
         }
     }
 
+    /// A connection whose peer takes nothing and says nothing for so long is given up and made
+    /// again (`TCP_USER_TIMEOUT`): early enough that a new one has half of the stall timeout.
+    #[must_use]
+    pub fn silence_max(&self) -> Duration {
+        (self.stall_timeout / 2).min(SILENCE_MAX)
+    }
+
     /// Connections to all nodes together.
     #[must_use]
     pub fn lanes(&self) -> usize {
@@ -289,6 +300,17 @@ fn all_lanes(connections: usize, nodes: usize) -> Result<usize> {
         ),
         cure: format!("use -n {} or fewer", (LANES_MAX / nodes).max(1)),
     })
+}
+
+/// The layout of so many keys.
+fn keyspace_for(options: &PlanOptions, keys: u64) -> Result<Keyspace> {
+    let (size, prefix) = (options.key_size, options.key_prefix.as_deref());
+    if options.key_layout == KeyLayout::Slotted && size <= FIX_BYTES {
+        check_capacity(options, 0, keys)?;
+    }
+    let keyspace = Keyspace::new(size, prefix, options.key_layout)?;
+    check_capacity(options, keyspace.capacity(), keys)?;
+    Ok(keyspace)
 }
 
 /// Refuses more keys than the layout can name, and says what would do.

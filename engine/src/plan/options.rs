@@ -119,6 +119,10 @@ pub struct PlanOptions {
     pub pin: bool,
     /// So long nothing may move before a fill is given up, 1 s to [`STALL_SECONDS_MAX`].
     pub stall_timeout: Duration,
+    /// Look first which planned keys are there, and send only what is missing.
+    pub resume: bool,
+    /// Never replace a value: keys that exist stay as they are.
+    pub only_missing: bool,
 }
 
 impl PlanOptions {

@@ -26,6 +26,8 @@ fn options() -> PlanOptions {
         reactors: ReactorChoice::Auto,
         pin: true,
         stall_timeout: Duration::from_secs(30),
+        resume: false,
+        only_missing: false,
     }
 }
 

@@ -1,0 +1,129 @@
+//! A fill under way: its nodes, what was known of them before, and what became of its keys so
+//! far. How one pass goes is in `pass.rs`, and how passes follow each other in `converge.rs`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audit::Audit;
+use crate::count::Before;
+use crate::error::Error;
+use crate::event::Event;
+use crate::lane::Replies;
+use crate::monitor::Monitor;
+use crate::nodes::Nodes;
+use crate::passes::Passes;
+use crate::plan::Plan;
+use crate::plan::sequence::KeySequence;
+use crate::statistics::Snapshot;
+use crate::stop::Stop;
+
+/// A fill under way.
+pub(crate) struct Fill<'a> {
+    pub(crate) plan: Arc<Plan>,
+    /// The planned keys for which there is a node.
+    pub(crate) planned: KeySequence,
+    /// Those among them that have to be sent.
+    pub(crate) due: KeySequence,
+    pub(crate) nodes: &'a mut Nodes,
+    /// By node; `None` where it does not let itself be watched.
+    pub(crate) monitors: Vec<Option<Monitor>>,
+    pub(crate) stop: &'a Stop,
+    pub(crate) observe: &'a mut dyn FnMut(Event),
+    /// By node.
+    pub(crate) before: Vec<Before>,
+    pub(crate) passes: Passes,
+    pub(crate) audit: Audit,
+    /// Why sending on is pointless, once it is.
+    pub(crate) halt: Option<String>,
+    /// How often owners of slots have changed.
+    pub(crate) changes: u64,
+    /// Nothing has moved for `--stall-timeout`.
+    pub(crate) gave_up: Option<Duration>,
+}
+
+impl Fill<'_> {
+    /// Starts a monitor for every node that has none yet and lets itself be watched.
+    pub(crate) fn watch_nodes(&mut self) {
+        let known = self.monitors.len();
+        let keyspace = self.plan.keyspace();
+        let key_of = |share: &KeySequence| {
+            let mut key = vec![0; keyspace.key_size()];
+            let first = if share.count() > 0 { share.at(0) } else { 0 };
+            keyspace.render(first, &mut key);
+            key
+        };
+        let keys: Vec<_> = self
+            .nodes
+            .shares(&self.planned)
+            .iter()
+            .map(key_of)
+            .collect();
+        let monitors = self.nodes.ask_each(|number, node| {
+            (number >= known).then(|| {
+                let control = node.control.reconnect()?;
+                Monitor::start(control, keys[number].clone())
+            })
+        });
+        let newcomers = self.nodes.iter().skip(known);
+        for (node, monitor) in newcomers.zip(monitors.into_iter().flatten()) {
+            let error = match monitor {
+                Ok(monitor) => {
+                    self.monitors.push(Some(monitor));
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let why = match error {
+                Error::NotPermitted { .. } => "INFO is not permitted".to_owned(),
+                error => error.to_string(),
+            };
+            self.monitors.push(None);
+            (self.observe)(Event::Warning(format!(
+                "{} is not watched during the fill: {why}",
+                if self.nodes.is_cluster() {
+                    node.endpoint.to_string()
+                } else {
+                    "the server".into()
+                }
+            )));
+        }
+    }
+
+    /// How each node shall acknowledge: where it would keep to itself what it refuses, each reply
+    /// is read, unless the user wants it otherwise.
+    pub(crate) fn replies(&self) -> Vec<Replies> {
+        let of_node = |before: &Before| {
+            let is_told = before
+                .snapshot
+                .as_ref()
+                .is_some_and(Snapshot::counts_refusals);
+            match is_told || !self.plan.replies_are_free {
+                true => self.plan.replies,
+                false => Replies::Each,
+            }
+        };
+        self.before.iter().map(of_node).collect()
+    }
+
+    /// Reads the topology again. Whether owners have changed.
+    pub(crate) fn refresh(&mut self) -> bool {
+        let has_changed = self.nodes.refresh();
+        self.note_owners(has_changed);
+        has_changed
+    }
+
+    /// Takes note of new owners, which nothing is known of from before the fill.
+    pub(crate) fn note_owners(&mut self, has_changed: bool) {
+        self.changes += u64::from(has_changed);
+        let nodes = self.nodes.iter().len();
+        if self.before.len() < nodes {
+            let known = self.before.len();
+            let newcomers = self.nodes.ask_each(|number, node| {
+                (number >= known).then(|| Before::of_newcomer(&mut node.control))
+            });
+            self.before.extend(newcomers.into_iter().flatten());
+            self.watch_nodes();
+        }
+        self.passes.nodes.resize_with(nodes, Default::default);
+    }
+}

@@ -1,0 +1,133 @@
+//! One pass over keys, watched: each goes to its present owner, until all are sent or going on
+//! makes no sense. What to do next is decided in `converge.rs`.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::UsageWho;
+
+use crate::crew::{self, Crew, Order};
+use crate::error::Result;
+use crate::event::{Event, NodeProgress, Progress};
+use crate::fill::Fill;
+use crate::monitor::{Monitor, Trouble};
+use crate::passes::Pass;
+use crate::plan::sequence::KeySequence;
+use crate::reactor::cpu_time;
+use crate::stop::{Halt, HaltCause};
+
+/// A pass lasts so long before a change of owners ends it, so that a resharding of many slots does
+/// not cost a new start for each of them.
+const PASS_MIN: Duration = Duration::from_secs(1);
+/// Time between two looks at the topology while something is wrong.
+const TOPOLOGY_POLL: Duration = Duration::from_millis(250);
+
+impl Fill<'_> {
+    /// One pass over `keys`, each at its present owner. Why it ended early, if it did.
+    ///
+    /// # Errors
+    /// A driver cannot be set up.
+    pub(crate) fn pass(
+        &mut self,
+        keys: &KeySequence,
+        is_mending: bool,
+    ) -> Result<Option<HaltCause>> {
+        let halt = Halt::default();
+        let unowned = self.nodes.unowned(keys);
+        let orders = crew::orders(&self.plan, self.nodes, keys, &self.replies());
+        let cpu_before = cpu_time(UsageWho::RUSAGE_SELF).unwrap_or_default();
+        let started_at = Instant::now();
+        let crew = Crew::start(&self.plan, &orders, is_mending, self.stop, &halt);
+        let mut looked_at = started_at;
+        let mut is_suspicious = false;
+        crew.watch(|crew| {
+            if !is_mending {
+                self.tell_progress(crew, &orders);
+            }
+            self.look_for_trouble(crew, &halt, &mut is_suspicious, &mut looked_at);
+        });
+        let elapsed = started_at.elapsed();
+        let cpu_after = cpu_time(UsageWho::RUSAGE_SELF).unwrap_or_default();
+        let reconnects = crew.reconnects();
+        let reactors = crew.join()?;
+        let pass = Pass {
+            reactors,
+            started_at,
+            elapsed,
+            cpu: (cpu_after.0 - cpu_before.0, cpu_after.1 - cpu_before.1),
+            reconnects,
+            is_mending,
+            keeps_heads: !self.nodes.is_cluster(),
+        };
+        self.passes.take_in(pass, self.nodes.iter().len());
+        if !is_mending {
+            self.passes.leave(unowned);
+        }
+        let cause = halt.get().cloned();
+        if let Some(HaltCause::Pointless(class)) = &cause {
+            self.halt = Some(class.clone());
+        }
+        Ok(cause)
+    }
+
+    /// Ends a pass that cannot go on as it is: a server takes no more writes, the cluster is
+    /// down, or slots have other owners by now.
+    fn look_for_trouble(
+        &mut self,
+        crew: &Crew,
+        halt: &Halt,
+        is_suspicious: &mut bool,
+        looked_at: &mut Instant,
+    ) {
+        let monitors = self.monitors.iter().flatten();
+        for trouble in monitors.filter_map(Monitor::take_trouble) {
+            match trouble {
+                Trouble::RefusesAll(class) => {
+                    let _ = halt.set(HaltCause::Pointless(class));
+                }
+                Trouble::ClusterDown if !self.nodes.may_be_partial() => {
+                    let _ = halt.set(HaltCause::ClusterChanged);
+                }
+                Trouble::ClusterDown | Trouble::Unknown => *is_suspicious = true,
+            }
+        }
+        *is_suspicious |= crew.is_disconnected();
+        let is_due = looked_at.elapsed() >= TOPOLOGY_POLL && crew.elapsed() >= PASS_MIN;
+        if !self.nodes.is_cluster() || !*is_suspicious || !is_due || halt.get().is_some() {
+            return;
+        }
+        *looked_at = Instant::now();
+        *is_suspicious = false;
+        if self.refresh() {
+            let _ = halt.set(HaltCause::ClusterChanged);
+        }
+    }
+
+    fn tell_progress(&mut self, crew: &Crew, orders: &[Order]) {
+        let nodes = self.nodes.iter().len();
+        let now = crew.keys_acked(nodes);
+        let earlier = self.passes.nodes.iter().map(|node| node.acked);
+        let earlier: Vec<u64> = earlier.chain(std::iter::repeat(0)).take(nodes).collect();
+        let planned = |number: usize| orders.get(number).map_or(0, |order| order.keys.count());
+        let nodes: Vec<NodeProgress> = self
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(number, node)| NodeProgress {
+                address: node.endpoint.to_string(),
+                keys_acked: earlier[number] + now[number],
+                keys_planned: earlier[number] + planned(number),
+                cpu_percent: self.monitors[number]
+                    .as_ref()
+                    .and_then(Monitor::cpu_percent),
+            })
+            .collect();
+        let keys_acked = nodes.iter().map(|node| node.keys_acked).sum();
+        (self.observe)(Event::Progress(Progress {
+            elapsed: self.passes.elapsed + crew.elapsed(),
+            keys_acked,
+            payload_bytes_acked: self.plan.payload_bytes_of(keys_acked),
+            payload_bytes_planned: self.plan.payload_bytes_of(self.due.count()),
+            nodes,
+        }));
+    }
+}

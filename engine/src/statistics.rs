@@ -1,0 +1,300 @@
+//! A server's own statistics at one moment (INFO), and what happened between two moments.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::control::{Control, Info};
+use crate::error::Result;
+
+/// Commands that change no key, by the names in INFO commandstats (subcommands cut off).
+const HARMLESS: &[&str] = &[
+    "acl",
+    "auth",
+    "bgrewriteaof",
+    "bgsave",
+    "client",
+    "cluster",
+    "command",
+    "config",
+    "dbsize",
+    "echo",
+    "exists",
+    "get",
+    "getrange",
+    "hello",
+    "info",
+    "keys",
+    "lastsave",
+    "latency",
+    "memory",
+    "mget",
+    "monitor",
+    "object",
+    "ping",
+    "psync",
+    "pttl",
+    "publish",
+    "quit",
+    "randomkey",
+    "replconf",
+    "reset",
+    "role",
+    "scan",
+    "select",
+    "slowlog",
+    "strlen",
+    "subscribe",
+    "time",
+    "ttl",
+    "type",
+];
+
+/// The server's statistics at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    at: Instant,
+    run_id: String,
+    set_calls: u64,
+    set_refused: u64,
+    /// Calls of commands that may change keys, SET excluded.
+    foreign_writes: u64,
+    evicted: u64,
+    expired: u64,
+    errors: BTreeMap<String, u64>,
+    counts_refusals: bool,
+    cpu_seconds: f64,
+    /// Memory in use, in bytes.
+    pub used_memory: u64,
+}
+
+impl Snapshot {
+    /// Asks the server, one INFO section per call (6.2 takes no more).
+    ///
+    /// # Errors
+    /// INFO is not permitted, or the server is gone.
+    pub fn take(control: &mut Control) -> Result<Self> {
+        let commands = control.info("commandstats")?;
+        let errors = control.info("errorstats")?;
+        let stats = control.info("stats")?;
+        let cpu = control.info("cpu")?;
+        let memory = control.info("memory")?;
+        let server = control.info("server")?;
+        let set = commands.text("cmdstat_set").unwrap_or_default();
+        let cpu_seconds = |field| cpu.number(field).unwrap_or(0.0_f64);
+        let removed = |field| stats.number(field).unwrap_or(0_u64);
+        Ok(Self {
+            at: Instant::now(),
+            run_id: server.text("run_id").unwrap_or_default().to_owned(),
+            set_calls: part(set, "calls"),
+            set_refused: part(set, "rejected_calls") + part(set, "failed_calls"),
+            foreign_writes: foreign_writes(&commands),
+            evicted: removed("evicted_keys"),
+            expired: removed("expired_keys"),
+            errors: errors
+                .fields()
+                .filter_map(|(name, value)| {
+                    let class = name.strip_prefix("errorstat_")?;
+                    Some((class.to_owned(), part(value, "count")))
+                })
+                .collect(),
+            counts_refusals: counts_refusals(&commands),
+            cpu_seconds: cpu_seconds("used_cpu_sys") + cpu_seconds("used_cpu_user"),
+            used_memory: memory.number("used_memory").unwrap_or(0),
+        })
+    }
+}
+
+impl Snapshot {
+    /// The process it was taken of.
+    pub(crate) fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// Whether this server counts commands that it refuses, as those before 6.2 and some imitators
+    /// do not.
+    pub(crate) fn counts_refusals(&self) -> bool {
+        self.counts_refusals
+    }
+
+    /// SETs carried out or refused so far.
+    pub(crate) fn sets(&self) -> u64 {
+        self.set_calls + self.set_refused
+    }
+}
+
+/// One figure of a value such as `calls=2,usec=7,rejected_calls=1`.
+fn part(value: &str, name: &str) -> u64 {
+    value
+        .split(',')
+        .filter_map(|part| part.split_once('='))
+        .find(|(key, _)| *key == name)
+        .and_then(|(_, number)| number.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Whether any command has a count of refusals.
+fn counts_refusals(commands: &Info) -> bool {
+    let mut commands = commands.fields();
+    commands.any(|(name, value)| name.starts_with("cmdstat_") && value.contains("rejected_calls="))
+}
+
+fn foreign_writes(commands: &Info) -> u64 {
+    commands
+        .fields()
+        .filter_map(|(name, value)| {
+            let command = name.strip_prefix("cmdstat_")?.split('|').next()?;
+            let counts = command != "set" && !HARMLESS.contains(&command);
+            counts.then(|| part(value, "calls"))
+        })
+        .sum()
+}
+
+/// What happened on a server between two snapshots.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The process is the same and no counter went down.
+    pub is_same_process: bool,
+    /// SETs carried out.
+    pub sets_done: u64,
+    /// SETs refused.
+    pub sets_refused: u64,
+    /// Commands of others that may have changed keys.
+    pub foreign_writes: u64,
+    /// Keys evicted.
+    pub evicted: u64,
+    /// Keys expired.
+    pub expired: u64,
+    /// Errors by class; those of other clients too.
+    pub errors: BTreeMap<String, u64>,
+    /// CPU, in percent of one core.
+    pub cpu_percent: f64,
+}
+
+impl Change {
+    /// From `before` to `after`.
+    #[must_use]
+    pub fn between(before: &Snapshot, after: &Snapshot) -> Self {
+        let seconds = after.at.saturating_duration_since(before.at).as_secs_f64();
+        let set_calls = after.set_calls.saturating_sub(before.set_calls);
+        let failed_before = before.set_refused;
+        Self {
+            is_same_process: before.run_id == after.run_id
+                && after.set_calls >= before.set_calls
+                && after.set_refused >= before.set_refused,
+            sets_done: set_calls,
+            sets_refused: after.set_refused.saturating_sub(failed_before),
+            foreign_writes: after.foreign_writes.saturating_sub(before.foreign_writes),
+            evicted: after.evicted.saturating_sub(before.evicted),
+            expired: after.expired.saturating_sub(before.expired),
+            errors: after
+                .errors
+                .iter()
+                .map(|(class, count)| {
+                    let before = before.errors.get(class).copied().unwrap_or(0);
+                    (class.clone(), count.saturating_sub(before))
+                })
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+            cpu_percent: if seconds > 0.0 {
+                (after.cpu_seconds - before.cpu_seconds).max(0.0) / seconds * 100.0
+            } else {
+                0.0
+            },
+        }
+    }
+
+    /// The same without so many SETs that were tried and wrote nothing.
+    #[must_use]
+    pub fn without_probes(self, probes: u64) -> Self {
+        Self {
+            sets_refused: self.sets_refused.saturating_sub(probes),
+            ..self
+        }
+    }
+
+    /// Keys that the server threw away by itself.
+    #[must_use]
+    pub fn removed_by_server(&self) -> u64 {
+        self.evicted.saturating_add(self.expired)
+    }
+
+    /// Whether nobody but us, who sent `commands` SETs, can have changed the number of keys.
+    #[must_use]
+    pub fn is_ours_alone(&self, commands: u64) -> bool {
+        self.is_same_process
+            && self.foreign_writes == 0
+            && self.removed_by_server() == 0
+            && self.sets_done <= commands
+    }
+
+    /// Refused SETs by class. The statistics do not say which class refused which command, so
+    /// with several classes at work each is named with its own count.
+    #[must_use]
+    pub fn refused(&self) -> BTreeMap<String, u64> {
+        if self.sets_refused == 0 {
+            return BTreeMap::new();
+        }
+        let classes: Vec<_> = self
+            .errors
+            .iter()
+            .filter(|(class, _)| *class != "ERR")
+            .collect();
+        match classes[..] {
+            [] => BTreeMap::from([("ERR".to_owned(), self.sets_refused)]),
+            [(class, _)] => BTreeMap::from([(class.clone(), self.sets_refused)]),
+            _ => classes
+                .into_iter()
+                .map(|(class, count)| (class.clone(), *count))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(set_calls: u64, set_refused: u64, errors: &[(&str, u64)]) -> Snapshot {
+        Snapshot {
+            at: Instant::now(),
+            run_id: "a".into(),
+            set_calls,
+            set_refused,
+            foreign_writes: 0,
+            evicted: 0,
+            expired: 0,
+            errors: errors
+                .iter()
+                .map(|(class, count)| ((*class).to_owned(), *count))
+                .collect(),
+            counts_refusals: true,
+            cpu_seconds: 0.0,
+            used_memory: 0,
+        }
+    }
+
+    #[test]
+    fn figures_are_read_by_name() {
+        let value = "calls=3160,usec=9,rejected_calls=16839,failed_calls=1";
+        assert_eq!(
+            (part(value, "calls"), part(value, "rejected_calls")),
+            (3160, 16839)
+        );
+        assert_eq!((part(value, "alls"), part("", "calls")), (0, 0));
+    }
+
+    #[test]
+    fn a_single_class_takes_all_refusals() {
+        let change = Change::between(
+            &snapshot(10, 0, &[("ERR", 2)]),
+            &snapshot(20, 7, &[("ERR", 2), ("OOM", 9)]),
+        );
+        assert_eq!((change.sets_done, change.refused()["OOM"]), (10, 7));
+    }
+
+    #[test]
+    fn a_counter_that_went_down_is_another_process() {
+        let change = Change::between(&snapshot(10, 0, &[]), &snapshot(2, 0, &[]));
+        assert!(!change.is_same_process);
+    }
+}
