@@ -20,6 +20,7 @@ mod output;
 mod reports;
 mod server_state;
 mod sizes;
+mod standalone_changes;
 mod trouble;
 mod wrong_input;
 mod wrong_server;
