@@ -70,7 +70,7 @@ impl Underway {
 
     /// Asserts that in the end everything is there, by the report's account and by the server's.
     #[track_caller]
-    fn is_made_up_for(self) -> (Outcome, Report) {
+    fn ends_complete(self) -> (Outcome, Report) {
         self.network.throttle(0);
         let outcome = self.fill.wait();
         let report = outcome.succeeds().report();
@@ -90,7 +90,7 @@ fn connections_that_the_server_kills() {
         let underway = Underway::with(way);
         // Data, control and monitor alike.
         underway.server.run("CLIENT KILL TYPE normal");
-        let (outcome, report) = underway.is_made_up_for();
+        let (outcome, report) = underway.ends_complete();
         let reconnects = report.number("reconnects");
         outcome.check(reconnects > 0, "no connection was lost");
     }
@@ -101,7 +101,7 @@ fn connections_that_the_network_cuts() {
     for how in [Cut::Reset, Cut::Fin] {
         let underway = Underway::with("");
         underway.network.cut(how);
-        let (outcome, report) = underway.is_made_up_for();
+        let (outcome, report) = underway.ends_complete();
         let reconnects = report.number("reconnects");
         outcome.check(reconnects > 0, "no connection was lost");
     }
@@ -112,7 +112,7 @@ fn a_server_that_hangs_for_a_while() {
     for way in WAYS {
         let underway = Underway::with(way);
         underway.server.pause(Duration::from_secs(2));
-        underway.is_made_up_for();
+        underway.ends_complete();
     }
 }
 
@@ -133,7 +133,7 @@ fn a_network_that_is_silent_for_a_while() {
     underway.network.goes_silent();
     std::thread::sleep(Duration::from_secs(3));
     underway.network.heals();
-    underway.is_made_up_for();
+    underway.ends_complete();
 }
 
 /// Neither end is told that these connections lead nowhere.
@@ -141,7 +141,7 @@ fn a_network_that_is_silent_for_a_while() {
 fn half_open(way: &str) {
     let underway = Underway::with(way);
     underway.network.forgets_connections();
-    let (outcome, report) = underway.is_made_up_for();
+    let (outcome, report) = underway.ends_complete();
     let reconnects = report.number("reconnects");
     outcome.check(reconnects > 0, "it did not connect again");
 }
@@ -161,7 +161,7 @@ fn a_server_that_comes_back_with_its_data() {
     for way in WAYS {
         let underway = Underway::with(way);
         underway.server.restart(Rebirth::WithItsData);
-        underway.is_made_up_for();
+        underway.ends_complete();
     }
 }
 
@@ -171,7 +171,7 @@ fn a_server_that_comes_back_empty() {
     for way in WAYS {
         let underway = Underway::with(way);
         underway.server.restart(Rebirth::Empty);
-        let (outcome, report) = underway.is_made_up_for();
+        let (outcome, report) = underway.ends_complete();
         let resent = report.number("keys.resent");
         outcome.check(resent >= 15_000, "what was lost was not sent again");
     }
@@ -187,7 +187,7 @@ fn a_server_that_comes_back_twice() {
         underway.server.restart(first);
         underway.reaches(10_000);
         underway.server.restart(second);
-        underway.is_made_up_for();
+        underway.ends_complete();
     }
 }
 
@@ -197,7 +197,7 @@ fn a_server_that_is_away_for_some_seconds() {
     underway.server.crash();
     std::thread::sleep(Duration::from_secs(3));
     underway.server.come_back(Rebirth::WithItsData);
-    underway.is_made_up_for();
+    underway.ends_complete();
 }
 
 #[test]
@@ -230,5 +230,5 @@ fn connections_that_are_killed_during_the_audit() {
         kills += u64::from(killed > 0);
         std::thread::sleep(Duration::from_millis(150));
     }
-    underway.is_made_up_for();
+    underway.ends_complete();
 }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
-
 use super::script::{Fault, Policy, Script};
 use crate::fixtures::check::Found;
 use crate::fixtures::dice::Dice;
@@ -20,6 +18,8 @@ const FAILOVER_PATIENCE: Duration = Duration::from_secs(10);
 /// The user that loses a permission.
 const USER: &str = "filler";
 const PASSWORD: &str = "chaos-secret";
+/// Milliseconds: a stopped master is replaced, one that comes back at once is not.
+const NODE_TIMEOUT: &str = "1500";
 /// Masters, and replicas, of a cluster.
 const SHARDS: usize = 3;
 
@@ -40,7 +40,7 @@ impl Stage {
         let servers = if script.is_cluster {
             let setup = Cluster::setup().with_replicas().and("appendonly", "yes");
             let setup = setup.and("appendfsync", script.appendfsync);
-            Servers::Many(setup.and("cluster-node-timeout", "1500").start())
+            Servers::Many(setup.and("cluster-node-timeout", NODE_TIMEOUT).start())
         } else {
             let setup = Server::with("appendonly", "yes");
             Servers::One(Box::new(
@@ -90,8 +90,8 @@ impl Stage {
                 self.network.heals();
             }
             Fault::Pause => self.some_master(dice).pause(PAUSE),
-            Fault::Restart => self.some_master(dice).restart(Rebirth::WithItsData),
-            Fault::RestartEmpty => self.some_master(dice).restart(Rebirth::Empty),
+            Fault::Restart => self.restart(Rebirth::WithItsData, dice),
+            Fault::RestartEmpty => self.restart(Rebirth::Empty, dice),
             Fault::Failover | Fault::Replacement | Fault::Reshard => {
                 let Servers::Many(cluster) = &self.servers else {
                     return false;
@@ -106,6 +106,14 @@ impl Stage {
             }
         }
         true
+    }
+
+    fn restart(&self, rebirth: Rebirth, dice: &mut Dice) {
+        let server = self.some_master(dice);
+        server.restart(rebirth);
+        if let Servers::Many(_) = self.servers {
+            keeps_its_settings(server);
+        }
     }
 
     /// Lets the user of [`as_user`](Self::as_user) in.
@@ -178,6 +186,12 @@ fn shard(cluster: &Cluster, i: usize) -> (&Server, &Server) {
     }
 }
 
+/// A node has these settings only from when its cluster works, so not at its start.
+fn keeps_its_settings(node: &Server) {
+    node.run(&format!("CONFIG SET cluster-node-timeout {NODE_TIMEOUT}"));
+    node.run("CONFIG SET cluster-require-full-coverage yes");
+}
+
 fn failover(cluster: &Cluster, i: usize) -> bool {
     let (_, replica) = shard(cluster, i);
     takes_over(replica, || {
@@ -188,13 +202,10 @@ fn failover(cluster: &Cluster, i: usize) -> bool {
 
 fn replacement(cluster: &Cluster, i: usize, dice: &mut Dice) -> bool {
     let (master, replica) = shard(cluster, i);
-    // The others take it for failed only if it owes them an answer, for which they have to ask it
-    // first: they do so after half of their time-out.
-    master.signal(Signal::SIGSTOP);
-    std::thread::sleep(SILENCE);
     master.crash();
     let has_taken_over = takes_over(replica, || true);
     master.come_back(dice.pick(&[Rebirth::WithItsData, Rebirth::Empty]));
+    keeps_its_settings(master);
     has_taken_over
 }
 
