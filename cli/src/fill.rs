@@ -49,7 +49,15 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         plan = self::plan(&settings, &nodes.addresses(), nodes.iter().len())?;
     }
     tell_choices(plan.as_ref(), &settings, console);
-    preflight(&mut nodes, plan.as_ref(), &settings, switches, console)?;
+    let mut warnings = settings.warnings.clone();
+    warnings.extend(intro::partial(&nodes));
+    warnings.extend(preflight(
+        &mut nodes,
+        plan.as_ref(),
+        &settings,
+        switches,
+        console,
+    )?);
     introduce(plan.as_ref(), &settings, &target, &nodes, console);
     if settings.flush {
         let keys = flush(&mut nodes, &target, switches, &signals)?;
@@ -76,6 +84,7 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         settings.flush,
     )?;
     report.plan.sources = settings.ledger.sources();
+    report.warnings = warnings;
     output::print(&output::report(&report, settings.format)?)?;
     Ok(settle(&report, &settings, switches))
 }
@@ -122,15 +131,15 @@ fn connect(target: &Target, settings: &Settings, console: Console) -> Result<Nod
     Ok(nodes)
 }
 
-/// Every check that needs the servers and changes nothing on them.
+/// Every check that needs the servers and changes nothing on them; what it warned of.
 fn preflight(
     nodes: &mut Nodes,
     plan: Option<&Plan>,
     settings: &Settings,
     switches: &Switches,
     console: Console,
-) -> Result<(), Failure> {
-    let found = nodes.preflight(plan, settings.flush).map_err(|error| {
+) -> Result<Vec<String>, Failure> {
+    let mut found = nodes.preflight(plan, settings.flush).map_err(|error| {
         let mut failure = Failure::from(error);
         // Nothing was written yet, so a server that is gone was not reached.
         if failure.status == Status::Incomplete {
@@ -148,12 +157,14 @@ fn preflight(
                 "{why}; fill less (-d, --keys), or fill all the same with --force"
             )));
         }
-        console.warning(&format!("{why}; going on because of --force"));
+        let warning = format!("{why}; going on because of --force");
+        console.warning(&warning);
+        found.warnings.push(warning);
     }
     if let Some(plan) = plan.filter(|_| found.already_present) {
         console.note(&intro::overwriting(plan));
     }
-    Ok(())
+    Ok(found.warnings)
 }
 
 /// Says what is about to happen.

@@ -86,6 +86,7 @@ fn complete() -> Report {
         bottleneck: Bottleneck::Server,
         verdict: Verdict::Complete,
         reason: None,
+        warnings: Vec::new(),
         interrupted_by: None,
         is_all_looked_for: true,
         is_as_asked: false,

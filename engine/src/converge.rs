@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::fill::Fill;
 use crate::lane::Replies;
-use crate::monitor::{Monitor, Trouble};
+use crate::monitor::Trouble;
 use crate::plan::sequence::KeySequence;
 use crate::stop::HaltCause;
 
@@ -185,10 +185,10 @@ impl Fill<'_> {
         let changes = finding.nodes.iter().filter_map(|node| node.change.as_ref());
         let refusals = changes.filter(|change| change.sets_refused > 0);
         let class = refusals
-            .filter_map(|change| Trouble::of(&change.errors, is_cluster))
+            .map(|change| Trouble::of(&change.errors, is_cluster))
             .find_map(|trouble| match trouble {
                 Trouble::RefusesAll(class) => Some(class),
-                Trouble::ClusterDown | Trouble::Unknown => None,
+                Trouble::Refuses | Trouble::ClusterDown | Trouble::Unknown => None,
             });
         self.halt = self.halt.take().or(class);
     }
@@ -198,10 +198,7 @@ impl Fill<'_> {
         let nodes = self.nodes.iter().len();
         let sent = self.passes.nodes.iter().map(|node| node.sent.clone());
         let nothing = std::iter::repeat_with(Sent::default);
-        let mut sent: Vec<_> = sent.chain(nothing).take(nodes).collect();
-        for (sent, monitor) in sent.iter_mut().zip(&self.monitors) {
-            sent.probes = monitor.as_ref().map_or(0, Monitor::probes);
-        }
+        let sent: Vec<_> = sent.chain(nothing).take(nodes).collect();
         let task = Task {
             plan: &self.plan,
             planned: &self.planned,

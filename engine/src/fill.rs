@@ -45,24 +45,8 @@ impl Fill<'_> {
     /// Starts a monitor for every node that has none yet and lets itself be watched.
     pub(crate) fn watch_nodes(&mut self) {
         let known = self.monitors.len();
-        let keyspace = self.plan.keyspace();
-        let key_of = |share: &KeySequence| {
-            let mut key = vec![0; keyspace.key_size()];
-            let first = if share.count() > 0 { share.at(0) } else { 0 };
-            keyspace.render(first, &mut key);
-            key
-        };
-        let keys: Vec<_> = self
-            .nodes
-            .shares(&self.planned)
-            .iter()
-            .map(key_of)
-            .collect();
         let monitors = self.nodes.ask_each(|number, node| {
-            (number >= known).then(|| {
-                let control = node.control.reconnect()?;
-                Monitor::start(control, keys[number].clone())
-            })
+            (number >= known).then(|| node.control.reconnect().and_then(Monitor::start))
         });
         let newcomers = self.nodes.iter().skip(known);
         for (node, monitor) in newcomers.zip(monitors.into_iter().flatten()) {

@@ -10,6 +10,7 @@
 
 pub mod audit;
 pub mod cluster;
+mod commands;
 pub mod control;
 mod converge;
 pub mod count;
@@ -22,6 +23,7 @@ mod facts;
 mod fill;
 pub mod frame;
 pub mod handshake;
+mod hazards;
 pub mod info;
 pub mod lane;
 pub mod latency;

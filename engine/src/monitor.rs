@@ -10,7 +10,6 @@ use std::time::Duration;
 use crate::control::Control;
 use crate::error::Result;
 use crate::refusal::is_about_topology;
-use crate::reply::{error_class, is_final};
 use crate::statistics::{Change, Snapshot};
 
 /// Time between two looks.
@@ -18,8 +17,10 @@ const POLL: Duration = Duration::from_millis(250);
 /// What a server does instead of taking keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// It takes no write of ours: class and message.
+    /// It takes no write from anybody: class, and message where it is known.
     RefusesAll(String),
+    /// It refuses writes, perhaps those of other clients alone.
+    Refuses,
     /// It says that its cluster is down.
     ClusterDown,
     /// It says that keys belong elsewhere, or it is gone, or another process by now.
@@ -27,8 +28,8 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// What the errors of late mean, the worst first.
-    pub(crate) fn of(errors: &BTreeMap<String, u64>, is_in_cluster: bool) -> Option<Self> {
+    /// What it means that writes were refused, with these errors: the worst first.
+    pub(crate) fn of(errors: &BTreeMap<String, u64>, is_in_cluster: bool) -> Self {
         let refuses_all = |class: &&String| match class.as_str() {
             "OOM" | "MISCONF" | "NOREPLICAS" => true,
             // In a cluster, a master that became a replica.
@@ -36,37 +37,14 @@ impl Trouble {
             _ => false,
         };
         if let Some(class) = errors.keys().find(refuses_all) {
-            return Some(Self::RefusesAll(class.clone()));
+            return Self::RefusesAll(class.clone());
         }
-        if !is_in_cluster {
-            return None;
+        if is_in_cluster && errors.contains_key("CLUSTERDOWN") {
+            return Self::ClusterDown;
         }
-        if errors.contains_key("CLUSTERDOWN") {
-            return Some(Self::ClusterDown);
-        }
-        let is_about_topology = errors.keys().any(|class| is_about_topology(class));
-        is_about_topology.then_some(Self::Unknown)
-    }
-
-    /// What it means that SETs were refused of late. Errors may be those of other clients, or not
-    /// be told apart: what the server says to a write of ours counts.
-    fn of_refusals(
-        errors: &BTreeMap<String, u64>,
-        control: &mut Control,
-        key: &[u8],
-    ) -> Option<Self> {
-        let is_in_cluster = control.is_in_cluster();
-        let said = control.write_refusal(key).ok().flatten();
-        match (Self::of(errors, is_in_cluster), said) {
-            (Some(Self::RefusesAll(class)), Some(said)) if error_class(&said) == class => {
-                Some(Self::RefusesAll(said))
-            }
-            (None, Some(said)) => {
-                let class = error_class(&said);
-                let is_meant = is_final(class) && !(is_in_cluster && class == "READONLY");
-                is_meant.then_some(Self::RefusesAll(said))
-            }
-            (trouble, _) => trouble,
+        match is_in_cluster && errors.keys().any(|class| is_about_topology(class)) {
+            true => Self::Unknown,
+            false => Self::Refuses,
         }
     }
 }
@@ -78,8 +56,8 @@ struct Latest {
     cpu_percent: Option<f64>,
     /// Trouble that nobody has asked for yet.
     trouble: Option<Trouble>,
-    /// SETs that were tried, none of which wrote anything.
-    probes: u64,
+    /// Refusals that the next look will see and that mean nothing.
+    expected: u64,
 }
 
 /// A thread that looks at one server until it is dropped.
@@ -90,17 +68,17 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Starts watching through `control` a server that is to get `key`, among others.
+    /// Starts watching through `control`.
     ///
     /// # Errors
     /// As [`Snapshot::take`].
-    pub fn start(mut control: Control, key: Vec<u8>) -> Result<Self> {
+    pub fn start(mut control: Control) -> Result<Self> {
         let first = Snapshot::take(&mut control)?;
         let latest = Arc::new(Mutex::new(Latest::default()));
         let over = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
             let (latest, over) = (Arc::clone(&latest), Arc::clone(&over));
-            move || watch(control, &key, first, &latest, &over)
+            move || watch(control, first, &latest, &over)
         });
         Ok(Self {
             latest,
@@ -115,10 +93,9 @@ impl Monitor {
         lock(&self.latest).cpu_percent
     }
 
-    /// SETs that the monitor tried, all of which the server counts as refused.
-    #[must_use]
-    pub fn probes(&self) -> u64 {
-        lock(&self.latest).probes
+    /// Takes note that a SET was tried that the server counts as refused.
+    pub(crate) fn expect_refusal(&self) {
+        lock(&self.latest).expected += 1;
     }
 
     /// Trouble since the last call.
@@ -140,14 +117,7 @@ fn lock(latest: &Mutex<Latest>) -> MutexGuard<'_, Latest> {
     latest.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn watch(
-    mut control: Control,
-    key: &[u8],
-    mut last: Snapshot,
-    latest: &Mutex<Latest>,
-    over: &AtomicBool,
-) {
-    let mut tried = 0;
+fn watch(mut control: Control, mut last: Snapshot, latest: &Mutex<Latest>, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
         std::thread::park_timeout(POLL);
         let Ok(now) = Snapshot::take(&mut control) else {
@@ -163,20 +133,15 @@ fn watch(
             continue;
         };
         let of_late = Change::between(&last, &now);
-        // The last look's own attempts are among them.
-        let refused = of_late.sets_refused.saturating_sub(tried);
-        tried = 0;
+        let expected = std::mem::take(&mut lock(latest).expected);
+        let refused = of_late.sets_refused.saturating_sub(expected);
         let trouble = match of_late.is_same_process {
             true if refused == 0 => None,
-            true => {
-                tried = 1;
-                Trouble::of_refusals(&of_late.errors, &mut control, key)
-            }
+            true => Some(Trouble::of(&of_late.errors, control.is_in_cluster())),
             false => Some(Trouble::Unknown),
         };
         {
             let mut latest = lock(latest);
-            latest.probes += tried;
             latest.cpu_percent = of_late.is_same_process.then_some(of_late.cpu_percent);
             // What nobody has asked for yet stays, unless there is news.
             latest.trouble = trouble.or(latest.trouble.take());

@@ -152,25 +152,24 @@ impl Nodes {
     pub fn preflight(&mut self, plan: Option<&Plan>, flush: bool) -> Result<Preflight> {
         let is_cluster = self.is_cluster();
         let deadline = Instant::now() + UP_PATIENCE;
-        let (shares, found) = loop {
+        let (shares, mut found) = loop {
             let shares = plan.map(|plan| self.shares(plan.sequence()));
             let found = self.ask_owners(|number, node| {
                 let keys = shares.as_ref().map(|shares| &shares[number]);
                 let share = plan.zip(keys).map(|(plan, keys)| Share { plan, keys });
                 let preflight = node.control.preflight(share, flush)?;
-                Ok(if is_cluster {
-                    preflight.of_node(&node.endpoint.to_string())
-                } else {
-                    preflight
-                })
+                Ok((node.endpoint.to_string(), preflight))
             });
-            let found: Result<Vec<Preflight>> = found.into_iter().collect();
+            let found: Result<Vec<_>> = found.into_iter().collect();
             match found {
                 Err(error) if self.is_passing(&error, deadline) => {}
                 found => break (shares, found?),
             }
         };
-        let mut found = Preflight::of_all(found);
+        let mut found = match is_cluster {
+            true => Preflight::of_nodes(found),
+            false => found.pop().map(|(_, only)| only).unwrap_or_default(),
+        };
         if let Some((plan, shares)) = plan
             .zip(shares)
             .filter(|_| is_cluster && self.options.host_map.is_empty())

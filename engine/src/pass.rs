@@ -13,6 +13,7 @@ use crate::monitor::{Monitor, Trouble};
 use crate::passes::Pass;
 use crate::plan::sequence::KeySequence;
 use crate::reactor::cpu_time;
+use crate::reply::{error_class, is_final};
 use crate::stop::{Halt, HaltCause};
 
 /// A pass lasts so long before a change of owners ends it, so that a resharding of many slots does
@@ -20,6 +21,9 @@ use crate::stop::{Halt, HaltCause};
 const PASS_MIN: Duration = Duration::from_secs(1);
 /// Time between two looks at the topology while something is wrong.
 const TOPOLOGY_POLL: Duration = Duration::from_millis(250);
+
+/// How long a node may take to say whether it takes writes.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Fill<'_> {
     /// One pass over `keys`, each at its present owner. Why it ended early, if it did.
@@ -78,11 +82,16 @@ impl Fill<'_> {
         is_suspicious: &mut bool,
         looked_at: &mut Instant,
     ) {
-        let monitors = self.monitors.iter().flatten();
-        for trouble in monitors.filter_map(Monitor::take_trouble) {
+        let take = |(number, monitor): (usize, &Option<Monitor>)| {
+            Some((number, monitor.as_ref()?.take_trouble()?))
+        };
+        let troubles: Vec<_> = self.monitors.iter().enumerate().filter_map(take).collect();
+        for (number, trouble) in troubles {
             match trouble {
-                Trouble::RefusesAll(class) => {
-                    let _ = halt.set(HaltCause::Pointless(class));
+                Trouble::RefusesAll(_) | Trouble::Refuses => {
+                    if let Some(message) = self.is_refused(number, &trouble) {
+                        let _ = halt.set(HaltCause::Pointless(message));
+                    }
                 }
                 Trouble::ClusterDown if !self.nodes.may_be_partial() => {
                     let _ = halt.set(HaltCause::ClusterChanged);
@@ -99,6 +108,33 @@ impl Fill<'_> {
         *is_suspicious = false;
         if self.refresh() {
             let _ = halt.set(HaltCause::ClusterChanged);
+        }
+    }
+
+    /// A node refuses writes: whether it would refuse one of ours, and how. Errors may be those of
+    /// other clients, or not be told apart, so what it says to a write of ours counts.
+    fn is_refused(&mut self, number: usize, trouble: &Trouble) -> Option<String> {
+        let share = self.nodes.shares(&self.planned).swap_remove(number);
+        let mut key = vec![0; self.plan.keyspace().key_size()];
+        let index = if share.count() > 0 { share.at(0) } else { 0 };
+        self.plan.keyspace().render(index, &mut key);
+        let control = &mut self.nodes.nodes[number].control;
+        let said = control.with_patience(PROBE_PATIENCE, |control| control.write_refusal(&key));
+        self.passes
+            .nodes
+            .resize_with(self.nodes.iter().len(), Default::default);
+        self.passes.nodes[number].sent.probes += 1;
+        if let Some(monitor) = &self.monitors[number] {
+            monitor.expect_refusal();
+        }
+        let said = said.ok().flatten();
+        let is_final =
+            |class: &str| is_final(class) && !(self.nodes.is_cluster() && class == "READONLY");
+        match (trouble, said) {
+            (_, Some(said)) if is_final(error_class(&said)) => Some(said),
+            // At its limit a server may take one write and refuse the next.
+            (Trouble::RefusesAll(class), _) => Some(class.clone()),
+            _ => None,
         }
     }
 

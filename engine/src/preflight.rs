@@ -1,5 +1,6 @@
-//! Every check that a server has to pass before it is filled. Changes nothing on it: commands
-//! are tried in forms that are refused only after the checks in question.
+//! Every check that a server has to pass before it is filled: what is permitted, what its memory
+//! has room for. Changes nothing on it: commands are tried in forms that are refused only after the
+//! checks in question. What else may go wrong is looked for in `hazards.rs`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,12 +10,13 @@ use redis::{Cmd, Value, cmd};
 use crate::control::{Control, ServerFacts};
 use crate::error::Result;
 use crate::handshake::error_text;
+use crate::hazards::{self, Load};
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
 use crate::reply::error_class;
 
-/// From this payload on, in bytes, a snapshot in the middle of a fill is worth a warning.
-const SNAPSHOT_MATTERS_BYTES: u64 = 256 << 20;
+/// From this part of maxmemory on, in percent, the estimate is close enough to it for a warning.
+const CLOSE_PERCENT: u64 = 90;
 
 /// What the checks before a fill found.
 #[derive(Clone, Debug, Default)]
@@ -37,28 +39,59 @@ pub struct Share<'a> {
 }
 
 impl Preflight {
-    /// The same, with the node named in each sentence.
-    pub(crate) fn of_node(self, node: &str) -> Self {
-        let named = |sentence: String| format!("{node}: {sentence}");
-        Self {
-            already_present: self.already_present,
-            does_not_fit: self.does_not_fit.map(named),
-            warnings: self.warnings.into_iter().map(named).collect(),
-        }
-    }
-
-    /// What was found on several nodes, as one.
-    pub(crate) fn of_all(found: Vec<Self>) -> Self {
+    /// What was found on the nodes of a cluster, as one. Each sentence names its nodes; what is said
+    /// of several, but for figures, is said once.
+    pub(crate) fn of_nodes(found: Vec<(String, Self)>) -> Self {
         let mut all = Self {
             already_present: !found.is_empty(),
             ..Self::default()
         };
-        for one in found {
+        let mut folded: Vec<Folded> = Vec::new();
+        for (node, one) in found {
             all.already_present &= one.already_present;
-            all.does_not_fit = all.does_not_fit.or(one.does_not_fit);
-            all.warnings.extend(one.warnings);
+            let why = one.does_not_fit.map(|why| format!("{node}: {why}"));
+            all.does_not_fit = all.does_not_fit.or(why);
+            for warning in one.warnings {
+                let alike = folded.iter_mut().find(|folded| folded.is_like(&warning));
+                match alike {
+                    Some(folded) => folded.more += 1,
+                    None => folded.push(Folded {
+                        node: node.clone(),
+                        more: 0,
+                        warning,
+                    }),
+                }
+            }
         }
+        all.warnings = folded.into_iter().map(Folded::sentence).collect();
         all
+    }
+}
+
+/// A warning about several nodes, with the figures of the first.
+struct Folded {
+    node: String,
+    more: usize,
+    warning: String,
+}
+
+impl Folded {
+    /// Whether another one says the same, figures apart.
+    fn is_like(&self, other: &str) -> bool {
+        let words = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+        words(&self.warning) == words(other)
+    }
+
+    fn sentence(self) -> String {
+        let Self {
+            node,
+            more,
+            warning,
+        } = self;
+        match more {
+            0 => format!("{node}: {warning}"),
+            more => format!("{node} and {more} more: {warning}"),
+        }
     }
 }
 
@@ -156,7 +189,13 @@ impl Control {
             0
         };
         self.check_memory(share, flush, replaced, &mut preflight);
-        self.check_snapshots(share, &mut preflight);
+        let count = share.keys.count();
+        let load = Load {
+            keys: count,
+            payload_bytes: plan.payload_bytes_of(count),
+            wire_bytes: count.saturating_mul(plan.segment.frame().bytes() as u64),
+        };
+        preflight.warnings.extend(hazards::of(self, &load));
         Ok(preflight)
     }
 
@@ -240,49 +279,91 @@ impl Control {
         } else {
             (plan.payload_bytes_of(keys), plan.footprint_bytes_of(keys))
         };
-        let evicts = facts
-            .maxmemory_policy
-            .as_deref()
-            .is_some_and(|policy| policy != "noeviction");
+        let policy = facts.maxmemory_policy.as_deref().unwrap_or("noeviction");
+        let evicts = maxmemory > 0 && policy != "noeviction";
         let (limit, name) = match (maxmemory, facts.total_system_memory) {
             (0, Some(total)) => (total, "the memory of the server's machine"),
             (0, None) => return,
             (maxmemory, _) => (maxmemory, "maxmemory"),
         };
-        let sum = |extra: u64| used.saturating_add(extra);
-        if sum(bytes) > limit && !(evicts && maxmemory > 0) {
+        let needed = used.saturating_add(footprint);
+        if used.saturating_add(bytes) > limit && !evicts {
             preflight.does_not_fit.get_or_insert(format!(
                 "{bytes} bytes of keys and values plus {used} bytes already in use exceed {name} ({limit} bytes)"
             ));
-        } else if sum(footprint) > limit {
-            let what = if evicts && maxmemory > 0 {
-                "the server will evict keys, and the fill will end incomplete"
-            } else {
-                "the server may run out of memory"
-            };
-            preflight.warnings.push(format!(
-                "about {footprint} bytes expected plus {used} bytes in use exceed {name} ({limit} bytes): {what}"
-            ));
+            return;
+        }
+        let is_exceeded = needed > limit;
+        let is_close = u128::from(needed) * 100 > u128::from(limit) * u128::from(CLOSE_PERCENT);
+        let relation = match is_exceeded {
+            true => "exceed",
+            false if evicts && is_close => "come close to",
+            false => return,
+        };
+        let consequence = match (evicts, is_exceeded) {
+            (false, _) => "the server may run out of memory".to_owned(),
+            (true, is_exceeded) => eviction(policy, is_exceeded),
+        };
+        preflight.warnings.push(format!(
+            "about {footprint} bytes expected plus {used} bytes in use {relation} {name} ({limit} bytes): {consequence}"
+        ));
+    }
+}
+
+/// What a server that evicts does at its limit, which it will reach or may, and what would help.
+fn eviction(policy: &str, is_certain: bool) -> String {
+    let will = if is_certain { "will" } else { "may" };
+    if policy.starts_with("volatile-") {
+        // Planned keys never expire.
+        return format!(
+            "the server {will} evict the keys of others that expire (maxmemory-policy {policy}), and refuse the fill when none is left; raise maxmemory, or fill less"
+        );
+    }
+    format!(
+        "the server evicts keys rather than refuse new ones (maxmemory-policy {policy}), and the fill {will} end incomplete; raise maxmemory, fill less, or accept that with --allow-eviction"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warned(warnings: &[&str]) -> Preflight {
+        Preflight {
+            warnings: warnings.iter().map(|text| (*text).to_owned()).collect(),
+            ..Preflight::default()
         }
     }
 
-    /// Warns of snapshots, which fork the server in the middle of a large fill.
-    fn check_snapshots(&mut self, share: Share<'_>, preflight: &mut Preflight) {
-        if share.plan.payload_bytes_of(share.keys.count()) < SNAPSHOT_MATTERS_BYTES {
-            return;
-        }
-        // CONFIG may well be forbidden; then there is nothing to warn of.
-        let Ok(Value::Array(save)) = self.ask("CONFIG", cmd("CONFIG").arg("GET").arg("save"))
-        else {
-            return;
+    #[test]
+    fn what_is_said_of_several_nodes_is_said_once() {
+        let found = Preflight::of_nodes(vec![
+            ("a:1".into(), warned(&["full (12 bytes)", "forks"])),
+            ("a:2".into(), warned(&["forks", "writes"])),
+            ("a:3".into(), warned(&["full (345 bytes)", "forks"])),
+        ]);
+        let expected = [
+            "a:1 and 1 more: full (12 bytes)",
+            "a:1 and 2 more: forks",
+            "a:2: writes",
+        ];
+        assert_eq!(found.warnings, expected);
+    }
+
+    #[test]
+    fn a_cluster_is_as_its_nodes_are() {
+        let node = |already_present, why: Option<&str>| Preflight {
+            already_present,
+            does_not_fit: why.map(str::to_owned),
+            warnings: Vec::new(),
         };
-        if let [_, Value::BulkString(rules)] = &save[..]
-            && !rules.is_empty()
-        {
-            preflight.warnings.push(format!(
-                "the server will start snapshots during the fill (save {}): each forks it and slows it down; `CONFIG SET save ''` switches them off",
-                String::from_utf8_lossy(rules)
-            ));
-        }
+        let found = Preflight::of_nodes(vec![
+            ("a:1".into(), node(true, None)),
+            ("a:2".into(), node(false, Some("too much"))),
+            ("a:3".into(), node(true, Some("far too much"))),
+        ]);
+        assert!(!found.already_present);
+        assert_eq!(found.does_not_fit.as_deref(), Some("a:2: too much"));
+        assert!(!Preflight::of_nodes(Vec::new()).already_present);
     }
 }

@@ -52,6 +52,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// Why the fill is incomplete, in a sentence.
     pub reason: Option<String>,
+    /// What the user was warned of before the first key.
+    pub warnings: Vec<String>,
     /// The signal that ended the fill early.
     #[serde(skip)]
     pub interrupted_by: Option<i32>,

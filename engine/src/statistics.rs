@@ -3,51 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use crate::commands;
 use crate::control::{Control, Info};
 use crate::error::Result;
-
-/// Commands that change no key, by the names in INFO commandstats (subcommands cut off).
-const HARMLESS: &[&str] = &[
-    "acl",
-    "auth",
-    "bgrewriteaof",
-    "bgsave",
-    "client",
-    "cluster",
-    "command",
-    "config",
-    "dbsize",
-    "echo",
-    "exists",
-    "get",
-    "getrange",
-    "hello",
-    "info",
-    "keys",
-    "lastsave",
-    "latency",
-    "memory",
-    "mget",
-    "monitor",
-    "object",
-    "ping",
-    "psync",
-    "pttl",
-    "publish",
-    "quit",
-    "randomkey",
-    "replconf",
-    "reset",
-    "role",
-    "scan",
-    "select",
-    "slowlog",
-    "strlen",
-    "subscribe",
-    "time",
-    "ttl",
-    "type",
-];
 
 /// The server's statistics at one moment.
 #[derive(Clone, Debug)]
@@ -138,12 +96,12 @@ fn counts_refusals(commands: &Info) -> bool {
     commands.any(|(name, value)| name.starts_with("cmdstat_") && value.contains("rejected_calls="))
 }
 
-fn foreign_writes(commands: &Info) -> u64 {
-    commands
+fn foreign_writes(calls: &Info) -> u64 {
+    calls
         .fields()
         .filter_map(|(name, value)| {
-            let command = name.strip_prefix("cmdstat_")?.split('|').next()?;
-            let counts = command != "set" && !HARMLESS.contains(&command);
+            let command = name.strip_prefix("cmdstat_")?;
+            let counts = command != "set" && commands::may_change_keys(command);
             counts.then(|| part(value, "calls"))
         })
         .sum()

@@ -79,6 +79,7 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
         reconnects: facts.passes.reconnects,
         rounds: facts.passes.rounds,
         topology_changes: facts.changes,
+        warnings: Vec::new(),
         verdict: if is_complete {
             Verdict::Complete
         } else {

@@ -16,7 +16,7 @@ const UNSAFE_FOLDER: &str = "engine/src/driver/uring/";
 /// above its own, and its neighbours, but none further down.
 #[rustfmt::skip]
 const LEVELS: &[&[&str]] = &[
-    &["error"],
+    &["error", "commands"],
     &["stop", "latency", "machine", "event", "open_files"],
     &["plan::alphabet", "plan::amount", "plan::values", "plan::footprint"],
     &["cluster", "cluster::slot", "cluster::slot_set"],
@@ -34,7 +34,7 @@ const LEVELS: &[&[&str]] = &[
     &["handshake"],
     &["info", "refusal"],
     &["control"],
-    &["statistics"],
+    &["statistics", "hazards"],
     &["preflight", "monitor", "report"],
     &["nodes", "look", "count"],
     &["discovery", "proofs"],

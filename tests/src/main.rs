@@ -14,6 +14,7 @@ mod contents;
 mod engines;
 mod fixtures;
 mod flags;
+mod hazards;
 mod layout;
 mod limits;
 mod output;

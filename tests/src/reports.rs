@@ -50,6 +50,7 @@ fn promised() -> Value {
         "bottleneck": "string",
         "verdict": "string",
         "reason": "string?",
+        "warnings": "list of string",
     })
 }
 
@@ -93,6 +94,11 @@ fn is_of_type(name: &str, value: &Value) -> bool {
         return value
             .as_object()
             .is_some_and(|map| map.values().all(|value| is_of_type(name, value)));
+    }
+    if let Some(name) = name.strip_prefix("list of ") {
+        return value
+            .as_array()
+            .is_some_and(|list| list.iter().all(|value| is_of_type(name, value)));
     }
     match name {
         "number" => value.is_number(),
