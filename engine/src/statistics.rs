@@ -23,6 +23,8 @@ pub struct Snapshot {
     cpu_seconds: f64,
     /// Memory in use, in bytes.
     pub used_memory: u64,
+    /// Its limit at that time; `Some(0)` where there is none.
+    pub maxmemory: Option<u64>,
 }
 
 impl Snapshot {
@@ -58,6 +60,7 @@ impl Snapshot {
             counts_refusals: counts_refusals(&commands),
             cpu_seconds: cpu_seconds("used_cpu_sys") + cpu_seconds("used_cpu_user"),
             used_memory: memory.number("used_memory").unwrap_or(0),
+            maxmemory: memory.number("maxmemory"),
         })
     }
 }
@@ -228,6 +231,7 @@ mod tests {
             counts_refusals: true,
             cpu_seconds: 0.0,
             used_memory: 0,
+            maxmemory: None,
         }
     }
 
