@@ -94,11 +94,11 @@ pub(super) fn be_refused(seed: u64) -> Run {
     let mut fill = Stage::as_user(&stage.fill(&script)).start();
     let progress = script.wire_bytes() * (20 + script.dice.below(60)) / 100;
     let is_under_way = has_reached(&stage, progress, &mut fill, begin);
-    stage.refuse(policy, &mut script.dice);
+    let setting = stage.refuse(policy, &mut script.dice);
     let verdict = match end(fill, Instant::now() + SOON) {
         Some(outcome) => {
             let verdict = judge(&outcome, &script, &stage.look(&script));
-            must_name(verdict, policy.setting())
+            must_name(verdict, &setting)
         }
         None => Verdict::Lie(format!("it goes on for more than {SOON:?}")),
     };

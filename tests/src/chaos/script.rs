@@ -103,16 +103,6 @@ impl Policy {
             Self::NoReplicas => "`min-replicas-to-write` raised (NOREPLICAS)",
         }
     }
-
-    /// The setting that the reason must name.
-    pub(super) fn setting(self) -> &'static str {
-        match self {
-            Self::MaxMemory => "maxmemory",
-            Self::Misconf => "stop-writes-on-bgsave-error",
-            Self::AclWithdrawn => "ACL",
-            Self::NoReplicas => "min-replicas-to-write",
-        }
-    }
 }
 
 /// One run.

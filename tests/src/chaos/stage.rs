@@ -134,18 +134,29 @@ impl Stage {
         }
     }
 
-    /// Has one server refuse all SETs from now on.
-    pub(super) fn refuse(&self, policy: Policy, dice: &mut Dice) {
+    /// Has one server refuse all SETs from now on. What the reason must name: the setting.
+    pub(super) fn refuse(&self, policy: Policy, dice: &mut Dice) -> String {
         let server = self.some_master(dice);
-        match policy {
+        let setting = match policy {
             Policy::MaxMemory => {
                 let used = server.info("memory", "used_memory");
                 server.run(&format!("CONFIG SET maxmemory {used}"));
+                return format!("maxmemory {used}");
             }
-            Policy::Misconf => server.cannot_save(),
-            Policy::AclWithdrawn => server.run(&format!("ACL SETUSER {USER} -set")),
-            Policy::NoReplicas => server.run("CONFIG SET min-replicas-to-write 2"),
-        }
+            Policy::Misconf => {
+                server.cannot_save();
+                "stop-writes-on-bgsave-error"
+            }
+            Policy::AclWithdrawn => {
+                server.run(&format!("ACL SETUSER {USER} -set"));
+                "ACL"
+            }
+            Policy::NoReplicas => {
+                server.run("CONFIG SET min-replicas-to-write 2");
+                "min-replicas-to-write"
+            }
+        };
+        setting.to_owned()
     }
 
     /// What is there when everything has come to rest.
