@@ -18,6 +18,7 @@ mod hazards;
 mod layout;
 mod limits;
 mod output;
+mod promises;
 mod reports;
 mod server_state;
 mod sizes;

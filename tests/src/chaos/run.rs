@@ -181,3 +181,28 @@ fn must_name(verdict: Verdict, setting: &str) -> Verdict {
         verdict => verdict,
     }
 }
+
+/// The judge must not be blind: a report that was true becomes a lie when the server is changed
+/// behind its back.
+#[test]
+fn a_lie_is_found_out() {
+    use crate::fixtures::{Server, fill};
+    let mut script = Script::of(1);
+    script.planned.keys = 300;
+    let server = Server::start();
+    let fill = fill(&server).with("--output json --seed 1");
+    let outcome = fill.with(&script.amount()).run();
+    let keys = server.keys();
+    let key = |n: usize| String::from_utf8(keys[n].clone()).expect("a key is text");
+    let judged = || judge(&outcome, &script, &script.planned.at(&server));
+    assert_eq!(judged(), Verdict::Complete);
+    for change in [
+        format!("SETRANGE {} 15 ~", key(7)),
+        format!("DEL {}", key(7)),
+        format!("RENAME {} {}", key(8), key(7)),
+        format!("COPY {} other", key(9)),
+    ] {
+        server.run(&change);
+        assert!(matches!(judged(), Verdict::Lie(_)), "after {change}");
+    }
+}
