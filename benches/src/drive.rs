@@ -47,6 +47,7 @@ pub fn options(keys: u64, key_layout: KeyLayout, core: usize) -> PlanOptions {
         stall_timeout: Duration::from_secs(STALL_SECONDS),
         resume: false,
         only_missing: false,
+        force: false,
     }
 }
 

@@ -232,6 +232,7 @@ fn plan_options(
         stall_timeout: Duration::from_secs(stall),
         resume,
         only_missing,
+        force: flags.switches.force,
     })
 }
 

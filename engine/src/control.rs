@@ -247,10 +247,19 @@ impl Control {
     /// # Errors
     /// INFO is not permitted, or the server is gone.
     pub fn info(&mut self, section: &str) -> Result<Info> {
-        match self.ask("INFO", cmd("INFO").arg(section))? {
-            Value::BulkString(bytes) => Ok(Info::parse(&String::from_utf8_lossy(&bytes))),
-            Value::VerbatimString { text, .. } => Ok(Info::parse(&text)),
-            Value::ServerError(error) => Err(self.refusal("INFO", &error_text(&error))),
+        let answer = self.ask("INFO", cmd("INFO").arg(section))?;
+        self.read_info(&answer)
+    }
+
+    /// Reads the answer to INFO.
+    ///
+    /// # Errors
+    /// It is not permitted.
+    pub(crate) fn read_info(&self, answer: &Value) -> Result<Info> {
+        match answer {
+            Value::BulkString(bytes) => Ok(Info::parse(&String::from_utf8_lossy(bytes))),
+            Value::VerbatimString { text, .. } => Ok(Info::parse(text)),
+            Value::ServerError(error) => Err(self.refusal("INFO", &error_text(error))),
             _ => Ok(Info::default()),
         }
     }

@@ -137,8 +137,8 @@ impl Count {
             finding: NodeFinding {
                 present: None,
                 created: growth.filter(|_| is_undisturbed),
-                used_memory: after.as_ref().map(|snapshot| snapshot.used_memory),
-                maxmemory: after.and_then(|snapshot| snapshot.maxmemory),
+                used_memory: after.as_ref().map(|snapshot| snapshot.reading.used),
+                maxmemory: after.map(|snapshot| snapshot.reading.maxmemory),
                 change,
             },
         })

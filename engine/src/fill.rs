@@ -37,6 +37,8 @@ pub(crate) struct Fill<'a> {
     pub(crate) halt: Option<String>,
     /// How often owners of slots have changed.
     pub(crate) changes: u64,
+    /// It was told that keys may not fit into memory.
+    pub(crate) is_warned_of_memory: bool,
     /// Nothing has moved for `--stall-timeout`.
     pub(crate) gave_up: Option<Duration>,
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::control::Control;
 use crate::error::Result;
+use crate::memory::Reading;
 use crate::refusal::is_about_topology;
 use crate::statistics::{Change, Snapshot};
 
@@ -56,6 +57,8 @@ struct Latest {
     cpu_percent: Option<f64>,
     /// Trouble that nobody has asked for yet.
     trouble: Option<Trouble>,
+    /// Its memory and keys, where nobody has asked for them yet.
+    reading: Option<Reading>,
     /// Refusals that the next look will see and that mean nothing.
     expected: u64,
 }
@@ -96,6 +99,12 @@ impl Monitor {
     /// Takes note that a SET was tried that the server counts as refused.
     pub(crate) fn expect_refusal(&self) {
         lock(&self.latest).expected += 1;
+    }
+
+    /// Its memory and keys, where there is news since the last call.
+    #[must_use]
+    pub(crate) fn take_reading(&self) -> Option<Reading> {
+        lock(&self.latest).reading.take()
     }
 
     /// Trouble since the last call.
@@ -142,6 +151,7 @@ fn watch(mut control: Control, mut last: Snapshot, latest: &Mutex<Latest>, over:
         };
         {
             let mut latest = lock(latest);
+            latest.reading = Some(now.reading.clone());
             latest.cpu_percent = of_late.is_same_process.then_some(of_late.cpu_percent);
             // What nobody has asked for yet stays, unless there is news.
             latest.trouble = trouble.or(latest.trouble.take());

@@ -46,6 +46,7 @@ impl Fill<'_> {
         crew.watch(|crew| {
             if !is_mending {
                 self.tell_progress(crew, &orders);
+                self.look_ahead(&orders, &halt);
             }
             self.look_for_trouble(crew, &halt, &mut is_suspicious, &mut looked_at);
         });

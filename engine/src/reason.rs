@@ -88,7 +88,7 @@ impl Cause<'_> {
     /// Bytes per key as measured on a node, and for all of its planned keys, what was in use before
     /// included.
     fn needed(&self, node: usize) -> Option<(u64, u64)> {
-        let before = self.facts.before.get(node)?.snapshot.as_ref()?.used_memory;
+        let before = self.facts.before.get(node)?.snapshot.as_ref()?.reading.used;
         let finding = self.facts.finding.nodes.get(node)?;
         let created = finding.created.filter(|created| *created > 0)?;
         let per_key = finding.used_memory?.checked_sub(before)? / created;

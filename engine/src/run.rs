@@ -110,6 +110,7 @@ fn prepare<'a>(
         audit: Audit::default(),
         halt: None,
         changes: 0,
+        is_warned_of_memory: false,
         gave_up: None,
     };
     fill.watch_nodes();

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::commands;
 use crate::control::{Control, Info};
 use crate::error::Result;
+use crate::memory::Reading;
 
 /// The server's statistics at one moment.
 #[derive(Clone, Debug)]
@@ -21,10 +22,8 @@ pub struct Snapshot {
     errors: BTreeMap<String, u64>,
     counts_refusals: bool,
     cpu_seconds: f64,
-    /// Memory in use, in bytes.
-    pub used_memory: u64,
-    /// Its limit at that time; `Some(0)` where there is none.
-    pub maxmemory: Option<u64>,
+    /// Its memory and keys.
+    pub reading: Reading,
 }
 
 impl Snapshot {
@@ -37,7 +36,7 @@ impl Snapshot {
         let errors = control.info("errorstats")?;
         let stats = control.info("stats")?;
         let cpu = control.info("cpu")?;
-        let memory = control.info("memory")?;
+        let reading = Reading::take(control)?;
         let server = control.info("server")?;
         let set = commands.text("cmdstat_set").unwrap_or_default();
         let cpu_seconds = |field| cpu.number(field).unwrap_or(0.0_f64);
@@ -59,8 +58,7 @@ impl Snapshot {
                 .collect(),
             counts_refusals: counts_refusals(&commands),
             cpu_seconds: cpu_seconds("used_cpu_sys") + cpu_seconds("used_cpu_user"),
-            used_memory: memory.number("used_memory").unwrap_or(0),
-            maxmemory: memory.number("maxmemory"),
+            reading,
         })
     }
 }
@@ -230,8 +228,7 @@ mod tests {
                 .collect(),
             counts_refusals: true,
             cpu_seconds: 0.0,
-            used_memory: 0,
-            maxmemory: None,
+            reading: Reading::default(),
         }
     }
 

@@ -117,7 +117,7 @@ fn node(facts: &Facts<'_>, number: usize) -> NodeReport {
         server_cpu_percent: finding.change.as_ref().map(|change| change.cpu_percent),
         used_memory_before: before
             .and_then(|before| before.snapshot.as_ref())
-            .map(|before| before.used_memory),
+            .map(|before| before.reading.used),
         used_memory_after: finding.used_memory,
         evicted: finding.change.as_ref().map(|change| change.evicted),
         expired: finding.change.as_ref().map(|change| change.expired),

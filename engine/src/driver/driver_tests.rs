@@ -53,6 +53,7 @@ fn plan(
         stall_timeout: Duration::from_secs(30),
         resume: false,
         only_missing: false,
+        force: false,
     };
     Plan::new(&options, &observe::machine(&[])).unwrap()
 }

@@ -124,6 +124,8 @@ pub struct Plan {
     pub resumes: bool,
     /// Keys that exist keep their values, whatever these are.
     pub keeps_existing: bool,
+    /// Go on although the memory is not expected to suffice.
+    pub is_forced: bool,
     /// What the user should know about choices that were made for them.
     pub notices: Vec<String>,
 }
@@ -208,6 +210,7 @@ impl Plan {
             replies_are_free: options.replies == RepliesChoice::Auto,
             resumes: options.resume,
             keeps_existing: options.only_missing,
+            is_forced: options.force,
             notices,
         })
     }

@@ -123,6 +123,8 @@ pub struct PlanOptions {
     pub resume: bool,
     /// Never replace a value: keys that exist stay as they are.
     pub only_missing: bool,
+    /// Go on although the memory is not expected to suffice.
+    pub force: bool,
 }
 
 impl PlanOptions {

@@ -28,6 +28,7 @@ fn options() -> PlanOptions {
         stall_timeout: Duration::from_secs(30),
         resume: false,
         only_missing: false,
+        force: false,
     }
 }
 

@@ -94,11 +94,11 @@ pub(super) fn be_refused(seed: u64) -> Run {
     let mut fill = Stage::as_user(&stage.fill(&script)).start();
     let progress = script.wire_bytes() * (20 + script.dice.below(60)) / 100;
     let is_under_way = has_reached(&stage, progress, &mut fill, begin);
-    let setting = stage.refuse(policy, &mut script.dice);
+    let words = stage.refuse(policy, &mut script.dice);
     let verdict = match end(fill, Instant::now() + SOON) {
         Some(outcome) => {
             let verdict = judge(&outcome, &script, &stage.look(&script));
-            must_name(verdict, &setting)
+            must_name(verdict, &words)
         }
         None => Verdict::Lie(format!("it goes on for more than {SOON:?}")),
     };
@@ -171,11 +171,11 @@ fn judge(outcome: &Outcome, script: &Script, found: &Found) -> Verdict {
     }
 }
 
-/// The reason of an incomplete fill must name this setting.
-fn must_name(verdict: Verdict, setting: &str) -> Verdict {
+/// The reason of an incomplete fill must name all of this.
+fn must_name(verdict: Verdict, words: &[String]) -> Verdict {
     match verdict {
-        Verdict::Incomplete(reason) if !reason.contains(setting) => {
-            Verdict::Lie(format!("the reason does not name {setting}: {reason}"))
+        Verdict::Incomplete(reason) if !words.iter().all(|word| reason.contains(word)) => {
+            Verdict::Lie(format!("the reason does not name {words:?}: {reason}"))
         }
         Verdict::Complete => Verdict::Lie("it was complete before anything happened".to_owned()),
         verdict => verdict,

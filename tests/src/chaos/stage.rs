@@ -134,14 +134,14 @@ impl Stage {
         }
     }
 
-    /// Has one server refuse all SETs from now on. What the reason must name: the setting.
-    pub(super) fn refuse(&self, policy: Policy, dice: &mut Dice) -> String {
+    /// Has one server refuse all SETs from now on. What the reason must name.
+    pub(super) fn refuse(&self, policy: Policy, dice: &mut Dice) -> Vec<String> {
         let server = self.some_master(dice);
         let setting = match policy {
             Policy::MaxMemory => {
                 let used = server.info("memory", "used_memory");
                 server.run(&format!("CONFIG SET maxmemory {used}"));
-                return format!("maxmemory {used}");
+                return vec!["maxmemory".to_owned(), used];
             }
             Policy::Misconf => {
                 server.cannot_save();
@@ -156,7 +156,7 @@ impl Stage {
                 "min-replicas-to-write"
             }
         };
-        setting.to_owned()
+        vec![setting.to_owned()]
     }
 
     /// What is there when everything has come to rest.
