@@ -1,12 +1,14 @@
 # `make` without a target prints what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build test check demo demo-cluster bench redis-start redis-stop \
+.PHONY: help build test check chaos demo demo-cluster bench redis-start redis-stop \
 	redis-cluster-start redis-cluster-stop install clean
 
 PREFIX ?= /usr/local
 PORT ?= 6379
 NODES ?= 3
 REPLICAS ?= 0
+CHAOS_SEEDS ?= 200
+CHAOS_JOBS ?= 6
 CARGO ?= cargo
 
 help: ## print this list
@@ -25,6 +27,12 @@ test: check server ## everything: check, unit, property and end-to-end tests, ev
 	$(CARGO) test --workspace --locked --doc
 	$(CARGO) build --release --locked -p redis-client
 	$(CARGO) bench --locked -p redis-client-benches -- --test
+
+chaos: server ## CHAOS_SEEDS (200) fills with faults all the way, for docs/RELIABILITY.md (about 15 minutes)
+	$(CARGO) build --locked -p redis-client
+	CHAOS_SEEDS=$(CHAOS_SEEDS) CHAOS_JOBS=$(CHAOS_JOBS) CHAOS_RECORD=$(CURDIR)/docs/RELIABILITY.md \
+		$(CARGO) test --locked -p redis-client-tests --test end_to_end -- \
+		chaos::seeds chaos::policy_seeds --exact --nocapture --test-threads 1
 
 demo: server build ## fill a private server with 1 GiB and prove it by redis-cli
 	scripts/demo.sh target/release/redis-client

@@ -74,6 +74,8 @@ pub struct NodeFinding {
     pub change: Option<Change>,
     /// Its memory now, in bytes.
     pub used_memory: Option<u64>,
+    /// The limit of that, which may have been changed during the fill; 0 where there is none.
+    pub maxmemory: Option<u64>,
 }
 
 /// What a node's own counts say.
@@ -135,7 +137,8 @@ impl Count {
             finding: NodeFinding {
                 present: None,
                 created: growth.filter(|_| is_undisturbed),
-                used_memory: after.map(|snapshot| snapshot.reading.used),
+                used_memory: after.as_ref().map(|snapshot| snapshot.reading.used),
+                maxmemory: after.map(|snapshot| snapshot.reading.maxmemory),
                 change,
             },
         })

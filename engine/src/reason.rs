@@ -69,7 +69,9 @@ impl Cause<'_> {
         let number = self.node_with(|change| change.errors.contains_key("OOM"));
         let node = number.unwrap_or(0);
         let facts = self.facts.nodes.node(node).facts();
-        let limit = facts.maxmemory.unwrap_or(0);
+        let now = self.facts.finding.nodes.get(node);
+        let limit = now.and_then(|node| node.maxmemory).or(facts.maxmemory);
+        let limit = limit.unwrap_or(0);
         let policy = facts.maxmemory_policy.as_deref().unwrap_or("noeviction");
         let mut text = format!(
             "{} ran out of memory (OOM, maxmemory {limit} bytes, maxmemory-policy {policy}",

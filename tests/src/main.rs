@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+mod chaos;
 mod cluster_access;
 mod cluster_changes;
 mod cluster_fills;
@@ -19,9 +20,11 @@ mod layout;
 mod limits;
 mod memory;
 mod output;
+mod promises;
 mod reports;
 mod server_state;
 mod sizes;
+mod standalone_changes;
 mod trouble;
 mod wrong_input;
 mod wrong_server;
