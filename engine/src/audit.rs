@@ -15,6 +15,7 @@ use crate::nodes::Nodes;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
 use crate::proofs::{Group, Proofs};
+use crate::statistics::Change;
 use crate::stop::Stop;
 
 /// Runs of missing keys that one round tells apart; beyond, whole blocks count as missing.
@@ -198,32 +199,59 @@ impl Audit {
             .collect();
         let seen = look(nodes, &counts, &groups, task, observe);
         for (number, (count, seen)) in counts.into_iter().zip(seen).enumerate() {
-            let mut node = count.finding;
-            let asked: u64 = groups[number].iter().map(|group| group.keys.count()).sum();
-            // Keys that nobody had to look for any more.
-            let known = wanted[number].count() - asked;
-            node.present = match seen {
-                _ if count.is_gone => Some(0).filter(|_| nodes.is_cluster()),
-                _ if count.is_proof => Some(shares[number].count()),
-                Ok(None) => None,
-                Ok(Some((seen, keys_now))) => {
-                    let present = known + self.take_in(number, &groups[number], seen, &mut finding);
-                    finding.lost_meanwhile += present.saturating_sub(keys_now);
-                    Some(present.min(keys_now))
-                }
-                Err(error) if is_gone(&error) => {
-                    *finding.unsettled.entry(error.to_string()).or_default() += asked;
-                    Some(known).filter(|_| nodes.is_cluster())
-                }
-                Err(error) => return Err(error),
+            let (share, groups) = (shares[number].count(), &groups[number]);
+            let asked: u64 = groups.iter().map(|group| group.keys.count()).sum();
+            let share = Share {
+                number,
+                planned: share,
+                // Keys that nobody had to look for any more.
+                known: wanted[number].count() - asked,
+                asked,
+                groups,
+                is_alone: !nodes.is_cluster(),
             };
-            // More new keys than planned ones that are there: some are not ours.
-            node.created = node
-                .created
-                .filter(|created| node.present.is_none_or(|present| *created <= present));
+            let node = self.conclude(&share, count, seen, &mut finding)?;
             finding.nodes.push(node);
         }
         Ok(finding)
+    }
+
+    /// What count and look say of one node.
+    fn conclude(
+        &mut self,
+        share: &Share<'_>,
+        count: Count,
+        seen: NodeSeen,
+        finding: &mut Finding,
+    ) -> Result<NodeFinding> {
+        let mut node = count.finding;
+        node.present = match seen {
+            _ if count.is_gone => Some(0).filter(|_| !share.is_alone),
+            _ if count.is_proof => Some(share.planned),
+            Ok(None) => None,
+            Ok(Some(_)) if share.groups.is_empty() => Some(share.known),
+            Ok(Some(looked)) => {
+                let seen = self.take_in(share.number, share.groups, looked.seen, finding);
+                let present = share.known + seen;
+                finding.lost_meanwhile += present.saturating_sub(looked.keys_now);
+                // How busy it was is told of the fill, not of the look.
+                node.change = looked.change.zip(node.change).map(|(now, fill)| Change {
+                    cpu_percent: fill.cpu_percent,
+                    ..now
+                });
+                Some(present.min(looked.keys_now))
+            }
+            Err(error) if is_gone(&error) => {
+                *finding.unsettled.entry(error.to_string()).or_default() += share.asked;
+                Some(share.known).filter(|_| !share.is_alone)
+            }
+            Err(error) => return Err(error),
+        };
+        // More new keys than planned ones that are there: some are not ours.
+        node.created = node
+            .created
+            .filter(|created| node.present.is_none_or(|present| *created <= present));
+        Ok(node)
     }
 
     /// What the nodes' own counts say; nodes that are gone leave their keys unsettled.
@@ -280,9 +308,32 @@ impl Audit {
     }
 }
 
-/// What was seen of a node's groups, and how many keys the node has after that: a full server may
-/// evict keys in the middle of the look. `None` once a stop is asked for.
-type NodeSeen = Result<Option<(Vec<Seen>, u64)>>;
+/// One node's part in a round.
+struct Share<'a> {
+    number: usize,
+    /// Planned keys that it should hold.
+    planned: u64,
+    /// Those among them that were seen earlier.
+    known: u64,
+    /// Those that were looked for now, and in which groups.
+    asked: u64,
+    groups: &'a [Group],
+    /// It is a server by itself.
+    is_alone: bool,
+}
+
+/// What was seen of a node's groups.
+#[derive(Default)]
+struct Looked {
+    seen: Vec<Seen>,
+    /// Keys that it had after that: a full server may evict some in the middle of the look.
+    keys_now: u64,
+    /// What had happened there by then, since the fill began.
+    change: Option<Change>,
+}
+
+/// What was seen on a node. `None` once a stop is asked for.
+type NodeSeen = Result<Option<Looked>>;
 
 /// Looks on every node for its groups of keys.
 fn look(
@@ -309,15 +360,18 @@ fn look(
         nodes.ask_each(|number, node| {
             let groups = &groups[number];
             if groups.is_empty() {
-                return Ok(Some((Vec::new(), u64::MAX)));
+                return Ok(Some(Looked::default()));
             }
             let keys: Vec<_> = groups.iter().map(|group| group.keys.clone()).collect();
             let Some(seen) = look.at(&mut node.control, &keys)? else {
                 return Ok(None);
             };
-            let keys_now = node.control.key_count()?;
-            counts[number].check_history(&mut node.control)?;
-            Ok(Some((seen, keys_now)))
+            let (before, sent) = (&task.before[number], &task.sent[number]);
+            Ok(Some(Looked {
+                seen,
+                keys_now: node.control.key_count()?,
+                change: counts[number].again(&mut node.control, before, sent)?,
+            }))
         })
     })
 }

@@ -150,24 +150,29 @@ impl Count {
         self.is_proof
     }
 
-    /// Looks whether the data is still that of the count.
+    /// After a look: whether the data is still that of the count, and what has happened by now.
     ///
     /// # Errors
     /// It is not, or the node is gone.
-    pub(crate) fn check_history(&self, control: &mut Control) -> Result<()> {
+    pub(crate) fn again(
+        &self,
+        control: &mut Control,
+        before: &Before,
+        sent: &Sent,
+    ) -> Result<Option<Change>> {
         let Some(then) = &self.history else {
-            return Ok(());
+            return Ok(None);
         };
-        let now = control.info("server")?;
-        let run_id = now.text("run_id").unwrap_or_default();
-        if *then == history(control, run_id) {
-            return Ok(());
+        let now = Snapshot::take(control)?;
+        if *then != history(control, now.run_id()) {
+            return Err(Error::NotNow {
+                address: control.address(),
+                what: "was restarted or replaced in the middle of the look",
+                cure: "it is looked at again",
+            });
         }
-        Err(Error::NotNow {
-            address: control.address(),
-            what: "was restarted or replaced in the middle of the look",
-            cure: "it is looked at again",
-        })
+        let snapshot = before.snapshot.as_ref();
+        Ok(snapshot.map(|before| Change::between(before, &now).without_probes(sent.probes)))
     }
 
     /// What a node says that does not answer.
