@@ -46,11 +46,15 @@ impl Underway {
         let network = Network::before([server.port()]);
         network.throttle(PACE);
         let fill = fill_port(network.port_to(server.port())).with(&format!(
-            "--keys {} --key-size {} --value-size {} --pipeline-depth 1000 --output json",
+            "--keys {} --key-size {} --value-size {} --output json",
             PLANNED.keys, PLANNED.key_size, PLANNED.value_size
         ));
+        let depth = match flags.contains("--pipeline-depth") {
+            true => "",
+            false => "--pipeline-depth 1000",
+        };
         let mut underway = Self {
-            fill: fill.with(flags).start(),
+            fill: fill.with(depth).with(flags).start(),
             server,
             network,
         };
@@ -154,6 +158,12 @@ fn half_open_connections() {
 #[test]
 fn half_open_connections_where_each_reply_is_read() {
     half_open("--driver socket --replies each");
+}
+
+/// All that was sent had arrived: nothing is repeated that the kernel could miss an answer to.
+#[test]
+fn half_open_connections_on_which_nothing_is_under_way() {
+    half_open("-n 1 --pipeline-depth 50");
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(super) enum Verdict {
 pub(super) fn survive(seed: u64) -> Run {
     let mut script = Script::of(seed);
     let stage = Stage::set(&script);
-    let (begin, pace) = (Instant::now(), script.wire_bytes() / FILL_SECONDS);
+    let pace = script.wire_bytes() / FILL_SECONDS;
     stage.network.throttle(pace);
     let mut happened = BTreeMap::new();
     let fill = stage.fill(&script);
@@ -60,6 +60,8 @@ pub(super) fn survive(seed: u64) -> Run {
         }
         false => fill.start(),
     };
+    // It may have had to wait for its turn.
+    let begin = Instant::now();
     for (n, fault) in script.faults.clone().into_iter().enumerate() {
         let tenth = script.wire_bytes() * (2 * n as u64 + 1) / (2 * FAULTS as u64);
         if !has_reached(&stage, tenth, &mut fill, begin) {
@@ -88,10 +90,11 @@ pub(super) fn survive(seed: u64) -> Run {
 pub(super) fn be_refused(seed: u64) -> Run {
     let mut script = Script::of(seed);
     let stage = Stage::set(&script);
-    let (begin, policy) = (Instant::now(), script.policy);
+    let policy = script.policy;
     stage.network.throttle(script.wire_bytes() / FILL_SECONDS);
     stage.admits_user();
     let mut fill = Stage::as_user(&stage.fill(&script)).start();
+    let begin = Instant::now();
     let progress = script.wire_bytes() * (20 + script.dice.below(60)) / 100;
     let is_under_way = has_reached(&stage, progress, &mut fill, begin);
     let words = stage.refuse(policy, &mut script.dice);
