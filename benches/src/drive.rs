@@ -97,6 +97,7 @@ pub fn drive(plan: &Arc<Plan>, lanes: Vec<NodeLane>) -> Result<()> {
         halt: Halt::default(),
         tally: Arc::new(Tally::new(plan.nodes)),
         stall_timeout: plan.stall_timeout,
+        silence_max: plan.silence_max(),
     };
     let result = reactor::run(plan, plan.reactor_cores[0], lanes, shared)?;
     if let Some(lane) = result.lanes.iter().find(|lane| lane.end != LaneEnd::Done) {

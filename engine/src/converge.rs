@@ -129,6 +129,7 @@ impl Fill<'_> {
         let mut progress = Progress::new();
         let mut changes_seen = self.changes;
         let mut is_told = false;
+        let mut has_asked_again = false;
         if self.stop.signal().is_some() {
             self.nodes.set_patience(INTERRUPTED_PATIENCE);
         }
@@ -143,6 +144,11 @@ impl Fill<'_> {
                 self.note_refusals(&finding);
             }
             if !self.can_mend() && !is_all_seen {
+                // Control connections that were stuck are made again before they ask once more.
+                let is_stuck = !finding.unsettled.is_empty() && self.stop.signal().is_none();
+                if is_stuck && !std::mem::replace(&mut has_asked_again, true) {
+                    continue;
+                }
                 return Ok(finding);
             }
             // Other owners mean other keys to find.

@@ -102,6 +102,7 @@ impl Crew {
                 halt: Arc::clone(halt),
                 tally: Arc::clone(&tally),
                 stall_timeout: plan.stall_timeout,
+                silence_max: plan.silence_max(),
             };
             tallies.push(tally);
             let (plan, ending, halt) = (Arc::clone(plan), ending.clone(), Arc::clone(halt));

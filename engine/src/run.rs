@@ -20,6 +20,8 @@ use crate::{open_files, summary};
 
 /// Control connections per node: one asks, one watches.
 const CONTROLS_PER_NODE: u64 = 2;
+/// Handles per data connection: one moves bytes, one can hang up.
+const HANDLES_PER_LANE: u64 = 2;
 
 /// Fills `nodes` and looks whether everything arrived.
 ///
@@ -87,7 +89,8 @@ fn prepare<'a>(
     stop: &'a Stop,
     observe: &'a mut dyn FnMut(Event),
 ) -> Result<Fill<'a>> {
-    let connections = plan.lanes() as u64 + CONTROLS_PER_NODE * nodes.iter().len() as u64;
+    let connections =
+        HANDLES_PER_LANE * plan.lanes() as u64 + CONTROLS_PER_NODE * nodes.iter().len() as u64;
     if let Some(warning) = open_files::raise_for(connections) {
         observe(Event::Warning(warning));
     }

@@ -83,4 +83,6 @@ pub struct Shared {
     pub tally: Arc<Tally>,
     /// So long nothing may move at all, and so long a lost connection is dialed again.
     pub stall_timeout: Duration,
+    /// So long a node may say nothing before its connections are made again.
+    pub silence_max: Duration,
 }

@@ -225,6 +225,7 @@ impl Desk {
     pub fn lost(&mut self, lane: usize, cause: &str) {
         let place = &mut self.places[lane];
         place.is_connected = false;
+        place.line = None;
         if place.since.elapsed() > GOOD_CONNECTION_MIN {
             place.attempts = 0;
         }
@@ -332,7 +333,13 @@ impl Desk {
 
     fn look_at_progress(&mut self, now: Instant) {
         let stall_timeout = self.shared.stall_timeout;
-        for place in self.places.iter_mut().filter(|place| place.end.is_none()) {
+        let silence_max = self.shared.silence_max;
+        for place in &mut self.places {
+            if place.end.is_some() {
+                place.line = None;
+                continue;
+            }
+            let is_silent = now - self.moved_at[place.node] > silence_max;
             let is_stalled = now - self.moved_at[place.node] > stall_timeout;
             if place.lane.is_done() {
                 place.end = Some(LaneEnd::Done);
@@ -341,6 +348,10 @@ impl Desk {
                 place.end = Some(LaneEnd::Failed(format!("nothing moved for {seconds} s")));
             } else if !place.is_connected && now - place.since > stall_timeout && is_stalled {
                 place.end = Some(LaneEnd::Failed(place.cause.clone()));
+            } else if place.is_connected && is_silent && now - place.since > silence_max {
+                // Whoever takes bytes and says nothing may sit in between: another connection may
+                // get through.
+                place.hang_up();
             } else if place.is_connected && now - place.moved_at > NUDGE_AFTER {
                 place.moved_at = now;
                 place.lane.nudge();
@@ -368,14 +379,14 @@ impl Desk {
         match dialed {
             Ok(Greeted::Ready(stream, replies)) => {
                 place.lane.connected(replies);
-                self.begun(lane);
+                self.begun(lane, &stream);
                 Some(stream)
             }
             Ok(Greeted::Skipped(stream, replies, error)) => {
                 place
                     .lane
                     .connected_but_refused(replies, error_class(&error));
-                self.begun(lane);
+                self.begun(lane, &stream);
                 Some(stream)
             }
             // A server that is loading or busy is asked again.
@@ -395,9 +406,11 @@ impl Desk {
     }
 
     /// `lane` has a connection.
-    fn begun(&mut self, lane: usize) {
+    fn begun(&mut self, lane: usize, stream: &TcpStream) {
         let now = Instant::now();
         let place = &mut self.places[lane];
+        // Without a second handle the lane cannot be hung up, and gives up with the others.
+        place.line = stream.try_clone().ok();
         self.moved_at[place.node] = now;
         place.begun(now);
     }

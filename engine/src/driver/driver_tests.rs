@@ -195,6 +195,7 @@ fn run(driver: DriverChoice, send: SendChoice, replies: RepliesChoice, connectio
         halt: Halt::default(),
         tally: Arc::new(Tally::new(2)),
         stall_timeout: plan.stall_timeout,
+        silence_max: plan.silence_max(),
     };
     let desk = Desk::new(lanes.collect(), shared).with_connections(ours);
     let (desk, outcome) = super::run(&plan, desk).unwrap();

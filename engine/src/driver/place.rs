@@ -1,5 +1,6 @@
 //! One lane at the desk: its connection, and how it ends.
 
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +17,8 @@ pub(super) struct Place {
     pub(super) greeting: Arc<Greeting>,
     pub(super) end: Option<LaneEnd>,
     pub(super) is_connected: bool,
+    /// The connection once more, to hang up with: the driver owns the one that moves bytes.
+    pub(super) line: Option<TcpStream>,
     /// Since when it is connected, or not.
     pub(super) since: Instant,
     /// When it last sent or received something.
@@ -46,6 +49,7 @@ impl Place {
             node,
             greeting,
             is_connected: false,
+            line: None,
             since: now,
             moved_at: now,
             attempts: 0,
@@ -66,6 +70,14 @@ impl Place {
         self.moved_at = now;
         if self.lane.is_done() {
             self.end = Some(LaneEnd::Done);
+        }
+    }
+
+    /// Ends the connection, of which the driver hears as of any that is lost.
+    pub(super) fn hang_up(&mut self) {
+        if let Some(line) = self.line.take() {
+            // One that is gone already is what is wanted.
+            let _ = line.shutdown(Shutdown::Both);
         }
     }
 
