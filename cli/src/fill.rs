@@ -13,7 +13,7 @@ use crate::confirm::{self, Occasion};
 use crate::console::Console;
 use crate::environment::Environment;
 use crate::exit::{Failure, Status};
-use crate::flags::{FillFlags, Switches};
+use crate::flags::{FillFlags, Guards};
 use crate::intro::Servers;
 use crate::progress::Display;
 use crate::settings::{Format, Settings};
@@ -22,7 +22,7 @@ use crate::{console, dry_run, intro, login, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status, Failure> {
-    let switches = &flags.switches;
+    let (switches, guards) = (&flags.switches, &flags.guards);
     let console = Console::new(switches.quiet, switches.verbose);
     let settings = Settings::resolve(flags, environment)?;
     for warning in &settings.warnings {
@@ -34,7 +34,7 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         target = target.of_cluster();
     }
     let mut plan = plan(&settings, target.addresses(), 1)?;
-    if switches.dry_run {
+    if guards.dry_run {
         tell_choices(plan.as_ref(), &settings, console);
         let form = match settings.format {
             Format::Text => dry_run::text,
@@ -49,10 +49,10 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         plan = self::plan(&settings, &nodes.addresses(), nodes.iter().len())?;
     }
     tell_choices(plan.as_ref(), &settings, console);
-    preflight(&mut nodes, plan.as_ref(), &settings, switches, console)?;
+    preflight(&mut nodes, plan.as_ref(), &settings, guards, console)?;
     introduce(plan.as_ref(), &settings, &target, &nodes, console);
     if settings.flush {
-        let keys = flush(&mut nodes, &target, switches, &signals)?;
+        let keys = flush(&mut nodes, &target, guards, &signals)?;
         if plan.is_none() {
             output::print(&output::flushed(keys, settings.format))?;
             return Ok(Status::Complete);
@@ -127,7 +127,7 @@ fn preflight(
     nodes: &mut Nodes,
     plan: Option<&Plan>,
     settings: &Settings,
-    switches: &Switches,
+    guards: &Guards,
     console: Console,
 ) -> Result<(), Failure> {
     let found = nodes.preflight(plan, settings.flush).map_err(|error| {
@@ -143,7 +143,7 @@ fn preflight(
     }
     if let Some(why) = found.does_not_fit {
         let why = why.trim_end_matches('.');
-        if !switches.force {
+        if !guards.force {
             return Err(Failure::usage(format!(
                 "{why}; fill less (-d, --keys), or fill all the same with --force"
             )));
@@ -184,12 +184,12 @@ fn introduce(
 fn flush(
     nodes: &mut Nodes,
     target: &Target,
-    switches: &Switches,
+    guards: &Guards,
     signals: &Signals,
 ) -> Result<u64, Failure> {
     let servers = Servers::of(target, nodes);
     let occasion = Occasion {
-        yes: switches.yes,
+        yes: guards.yes,
         servers_are_local: nodes.iter().all(|node| node.facts().is_local),
         keys: servers.keys,
         somebody_is_there: confirm::somebody_is_there(),

@@ -76,10 +76,30 @@ pub(crate) struct FillFlags {
     pub(crate) server: ServerFlags,
     #[command(flatten, next_help_heading = "What to fill")]
     pub(crate) data: DataFlags,
+    /// Empty the database first (FLUSHDB), after every other check has passed; without -d and
+    /// --keys: do nothing else
+    #[arg(short, long, help_heading = "What to fill")]
+    pub(crate) flush: bool,
     #[command(flatten, next_help_heading = "How to fill")]
     pub(crate) engine: EngineFlags,
     #[command(flatten, next_help_heading = "Output and guards")]
+    pub(crate) guards: Guards,
+    #[command(flatten, next_help_heading = "Output and guards")]
     pub(crate) switches: Switches,
+}
+
+/// What is asked before a fill, and what is let through.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Guards {
+    /// Show every setting, where it came from, and what the fill would need; do not connect
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask before -f
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Fill although the memory is not expected to suffice
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Which server, and as whom.
@@ -132,10 +152,6 @@ pub(crate) struct DataFlags {
     /// Exact number of keys, instead of -d
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) keys: Option<String>,
-    /// Empty the database first (FLUSHDB), after every other check has passed; without -d and
-    /// --keys: do nothing else
-    #[arg(short, long)]
-    pub(crate) flush: bool,
     /// Bytes per key, 1 to 65536 [default: 512]
     #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
     pub(crate) key_size: Option<String>,
@@ -155,15 +171,15 @@ pub(crate) struct DataFlags {
     /// [default: plain, with -c slotted]
     #[arg(long, value_name = "LAYOUT")]
     pub(crate) key_layout: Option<String>,
+    /// Sizes, depth and connections for a use, see below: fast, balanced, memory-efficient,
+    /// session-cache, object-cache
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
 }
 
 /// How the bytes reach the server.
 #[derive(Debug, Default, Args)]
 pub(crate) struct EngineFlags {
-    /// Sizes, depth and connections for a use, see below: fast, balanced, memory-efficient,
-    /// session-cache, object-cache
-    #[arg(long, value_name = "NAME")]
-    pub(crate) preset: Option<String>,
     /// Connections, with -c per master, 1 to 1024 [default: 2]
     #[arg(short = 'n', long, value_name = "NUM", allow_hyphen_values = true)]
     pub(crate) connections: Option<String>,
@@ -188,15 +204,12 @@ pub(crate) struct EngineFlags {
     /// per 8 connections]
     #[arg(long, value_name = "N|cores", allow_hyphen_values = true)]
     pub(crate) reactors: Option<String>,
-    /// Seconds without progress after which a fill gives up, 1 to 86400 [default: 30]
-    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
-    pub(crate) stall_timeout: Option<String>,
     /// Let the kernel move reactors between cores
     #[arg(long)]
     pub(crate) no_pin: bool,
 }
 
-/// What is told, what is asked, and what is let through.
+/// What is told, and for how long nothing may move.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Switches {
     /// text or json: one object on standard output [default: text]
@@ -208,15 +221,9 @@ pub(crate) struct Switches {
     /// Leave out the progress
     #[arg(long)]
     pub(crate) no_progress: bool,
-    /// Show every setting, where it came from, and what the fill would need; do not connect
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Do not ask before -f
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-    /// Fill although the memory is not expected to suffice
-    #[arg(long)]
-    pub(crate) force: bool,
+    /// Seconds without progress after which to give up, 1 to 86400 [default: 30]
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
+    pub(crate) stall_timeout: Option<String>,
     /// Say more about the plan
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -285,7 +292,7 @@ pub(crate) mod tests {
         .unwrap();
         assert_eq!(flags.server.host.as_deref(), Some("x"));
         assert_eq!(flags.engine.reactors.as_deref(), Some("cores=0,2"));
-        assert!(flags.data.flush && flags.switches.quiet && flags.engine.no_pin);
+        assert!(flags.flush && flags.switches.quiet && flags.engine.no_pin);
         assert!(flags.server.cluster && flags.server.allow_partial);
         assert_eq!(flags.server.host_map, ["a=b", "c=d"]);
         let flags = fill("-h x --keys 7 -s -v --password-file f --ask-password").unwrap();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use engine::nodes::ClusterOptions;
-use engine::plan::keyspace::DEFAULT_PREFIX;
+use engine::plan::keyspace::{DEFAULT_PREFIX, KeyLayout};
 use engine::plan::options::{
     CONNECTIONS_MAX, KEY_SIZE_MAX, STALL_SECONDS, STALL_SECONDS_MAX, VALUE_SIZE_MAX,
 };
@@ -14,7 +14,7 @@ use engine::{Amount, PlanOptions};
 use crate::depth::{self, Batch};
 use crate::environment::Environment;
 use crate::exit::Failure;
-use crate::flags::{DataFlags, EngineFlags, FillFlags};
+use crate::flags::{DataFlags, EngineFlags, FillFlags, ServerFlags, Switches};
 use crate::ledger::{Ledger, Source};
 use crate::login::LoginChoice;
 use crate::preset::{self, Preset};
@@ -66,28 +66,15 @@ impl Settings {
     /// Resolves flags in an environment. Reads a password file; contacts nobody.
     pub(crate) fn resolve(flags: &FillFlags, environment: &Environment) -> Result<Self, Failure> {
         let mut ledger = Ledger::default();
-        let server = &flags.server;
-        let host = server.host.as_deref().ok_or_else(|| {
-            Failure::usage(
-                "-h is missing: name the server to fill, as in redis-client fill -h localhost -d 1",
-            )
-        })?;
-        let host = ledger.decide("host", Some(value::host(host)?), None, String::new());
-        let port = number(server.port.as_deref(), "-p", 1, u64::from(u16::MAX), "")?;
-        let port = ledger.decide("port", port, None, PORT);
-        let login = LoginChoice::resolve(server, environment)?;
-        if let Some(username) = &server.username {
-            ledger.enter("username", username.as_str(), Source::Flag);
-        }
-        if let Some(password) = login.password_in_words() {
-            ledger.enter("password", password, login.source);
-        }
-        let db = number(server.db.as_deref(), "--db", 0, DB_MAX, "")?;
-        let db = ledger.decide("db", db, None, 0);
-        let cluster = cluster::resolve(flags, db, &mut ledger)?;
-        let mut warnings = login.warnings.clone();
+        let access = Access::resolve(
+            (&flags.server, &flags.data),
+            environment,
+            "name the server to fill, as in redis-client fill -h localhost -d 1",
+            &mut ledger,
+        )?;
+        let mut warnings = access.login.warnings.clone();
         let amount = amount(&flags.data, &mut ledger)?;
-        let flush = flags.data.flush;
+        let flush = flags.flush;
         ledger.decide("flush", flush.then_some(true), None, false);
         let fill = match amount {
             Some(amount) => Some(plan_options(
@@ -107,17 +94,13 @@ impl Settings {
                 ));
             }
         };
-        let format = ledger.decide_name(
-            "output",
-            flags.switches.output.as_deref(),
-            &[("text", Format::Text), ("json", Format::Json)],
-        )?;
+        let format = format(&flags.switches, &mut ledger)?;
         Ok(Self {
-            host,
-            port,
-            db,
-            cluster,
-            login,
+            host: access.host,
+            port: access.port,
+            db: access.db,
+            cluster: access.cluster,
+            login: access.login,
             flush,
             fill,
             format,
@@ -125,6 +108,72 @@ impl Settings {
             warnings,
         })
     }
+}
+
+/// Which server, and as whom.
+struct Access {
+    host: String,
+    port: u16,
+    db: u32,
+    cluster: Option<ClusterOptions>,
+    login: LoginChoice,
+}
+
+impl Access {
+    /// From the flags of any command. `cure`: what to do where -h is missing.
+    fn resolve(
+        (server, data): (&ServerFlags, &DataFlags),
+        environment: &Environment,
+        cure: &str,
+        ledger: &mut Ledger,
+    ) -> Result<Self, Failure> {
+        let host = server
+            .host
+            .as_deref()
+            .ok_or_else(|| Failure::usage(format!("-h is missing: {cure}")))?;
+        let host = ledger.decide("host", Some(value::host(host)?), None, String::new());
+        let port = number(server.port.as_deref(), "-p", 1, u64::from(u16::MAX), "")?;
+        let port = ledger.decide("port", port, None, PORT);
+        let login = LoginChoice::resolve(server, environment)?;
+        if let Some(username) = &server.username {
+            ledger.enter("username", username.as_str(), Source::Flag);
+        }
+        if let Some(password) = login.password_in_words() {
+            ledger.enter("password", password, login.source);
+        }
+        let db = number(server.db.as_deref(), "--db", 0, DB_MAX, "")?;
+        let db = ledger.decide("db", db, None, 0);
+        let cluster = cluster::resolve(server, data, db, ledger)?;
+        Ok(Self {
+            host,
+            port,
+            db,
+            cluster,
+            login,
+        })
+    }
+}
+
+/// `--output`.
+fn format(switches: &Switches, ledger: &mut Ledger) -> Result<Format, Failure> {
+    ledger.decide_name(
+        "output",
+        switches.output.as_deref(),
+        &[("text", Format::Text), ("json", Format::Json)],
+    )
+}
+
+/// `--stall-timeout`.
+fn stall_timeout(switches: &Switches, ledger: &mut Ledger) -> Result<Duration, Failure> {
+    let stall = number(
+        switches.stall_timeout.as_deref(),
+        "--stall-timeout",
+        1,
+        STALL_SECONDS_MAX,
+        "seconds",
+    )?;
+    let stall = ledger.decide("stall-timeout", stall, None, STALL_SECONDS);
+    Ok(Duration::from_secs(stall))
 }
 
 /// `-d` or `--keys`.
@@ -147,6 +196,53 @@ fn amount(data: &DataFlags, ledger: &mut Ledger) -> Result<Option<Amount>, Failu
     }
 }
 
+/// Which keys and values, and the preset that has a say in that.
+struct Contents {
+    preset: Option<&'static Preset>,
+    key_size: usize,
+    value_size: usize,
+    start_key: u64,
+    seed: u64,
+    key_layout: KeyLayout,
+}
+
+impl Contents {
+    fn resolve(data: &DataFlags, is_cluster: bool, ledger: &mut Ledger) -> Result<Self, Failure> {
+        let preset = data.preset.as_deref().map(preset::named).transpose()?;
+        if let Some(preset) = preset {
+            ledger.enter("preset", preset.name, Source::Flag);
+        }
+        let bytes = |given: &Option<String>, flag, max| {
+            number::<usize>(given.as_deref(), flag, 1, max as u64, "bytes")
+        };
+        let key_size = bytes(&data.key_size, "--key-size", KEY_SIZE_MAX)?;
+        let key_size = ledger.decide("key-size", key_size, preset.map(|p| p.key_size), KEY_SIZE);
+        let value_size = bytes(&data.value_size, "--value-size", VALUE_SIZE_MAX)?;
+        let value_size = ledger.decide(
+            "value-size",
+            value_size,
+            preset.map(|p| p.value_size),
+            VALUE_SIZE,
+        );
+        let start_key = number(data.start_key.as_deref(), "--start-key", 0, u64::MAX, "")?;
+        let seed = number(data.seed.as_deref(), "--seed", 0, u64::MAX, "")?;
+        let layouts = cluster::key_layouts(is_cluster);
+        let prefix_shown = data.key_prefix.clone();
+        ledger.decide("key-prefix", prefix_shown, None, DEFAULT_PREFIX.to_owned());
+        let start_key = ledger.decide("start-key", start_key, None, 0);
+        let seed = ledger.decide("seed", seed, None, 0);
+        let key_layout = ledger.decide_name("key-layout", data.key_layout.as_deref(), &layouts)?;
+        Ok(Self {
+            preset,
+            key_size,
+            value_size,
+            start_key,
+            seed,
+            key_layout,
+        })
+    }
+}
+
 /// The engine's options.
 fn plan_options(
     amount: Amount,
@@ -155,68 +251,39 @@ fn plan_options(
     ledger: &mut Ledger,
     warnings: &mut Vec<String>,
 ) -> Result<PlanOptions, Failure> {
-    let (data, engine) = (&flags.data, &flags.engine);
-    let preset = engine.preset.as_deref().map(preset::named).transpose()?;
-    if let Some(preset) = preset {
-        ledger.enter("preset", preset.name, Source::Flag);
-    }
-    let bytes = |given: &Option<String>, flag, max| {
-        number::<usize>(given.as_deref(), flag, 1, max as u64, "bytes")
-    };
-    let key_size = bytes(&data.key_size, "--key-size", KEY_SIZE_MAX)?;
-    let key_size = ledger.decide("key-size", key_size, preset.map(|p| p.key_size), KEY_SIZE);
-    let value_size = bytes(&data.value_size, "--value-size", VALUE_SIZE_MAX)?;
-    let value_size = ledger.decide(
-        "value-size",
-        value_size,
-        preset.map(|p| p.value_size),
-        VALUE_SIZE,
-    );
-    let start_key = number(data.start_key.as_deref(), "--start-key", 0, u64::MAX, "")?;
-    let seed = number(data.seed.as_deref(), "--seed", 0, u64::MAX, "")?;
-    let layouts = cluster::key_layouts(flags.server.cluster);
-    let prefix_shown = data.key_prefix.clone();
-    ledger.decide("key-prefix", prefix_shown, None, DEFAULT_PREFIX.to_owned());
-    let start_key = ledger.decide("start-key", start_key, None, 0);
-    let seed = ledger.decide("seed", seed, None, 0);
-    let key_layout = ledger.decide_name("key-layout", data.key_layout.as_deref(), &layouts)?;
+    let engine = &flags.engine;
+    let contents = Contents::resolve(&flags.data, flags.server.cluster, ledger)?;
+    let preset = contents.preset;
     let (connections, reactors) = connections_and_reactors(engine, preset, ledger)?;
     let pipeline_depth = {
         let batch = Batch {
             preset,
-            key_size,
-            value_size,
+            key_size: contents.key_size,
+            value_size: contents.value_size,
         };
         depth::pipeline_depth(engine, &batch, environment, ledger, warnings)?
     };
     let replies = ledger.decide_name("replies", engine.replies.as_deref(), REPLIES)?;
     let driver = ledger.decide_name("driver", engine.driver.as_deref(), DRIVERS)?;
     let send = ledger.decide_name("send", engine.send.as_deref(), SENDS)?;
-    let stall = number(
-        engine.stall_timeout.as_deref(),
-        "--stall-timeout",
-        1,
-        STALL_SECONDS_MAX,
-        "seconds",
-    )?;
-    let stall = ledger.decide("stall-timeout", stall, None, STALL_SECONDS);
+    let stall_timeout = stall_timeout(&flags.switches, ledger)?;
     let pin = ledger.decide("pin", engine.no_pin.then_some(false), None, true);
     Ok(PlanOptions {
         amount,
-        key_size,
-        value_size,
+        key_size: contents.key_size,
+        value_size: contents.value_size,
         pipeline_depth,
         connections,
-        key_prefix: data.key_prefix.clone(),
-        start_key,
-        seed,
-        key_layout,
+        key_prefix: flags.data.key_prefix.clone(),
+        start_key: contents.start_key,
+        seed: contents.seed,
+        key_layout: contents.key_layout,
         replies,
         driver,
         send,
         reactors,
         pin,
-        stall_timeout: Duration::from_secs(stall),
+        stall_timeout,
     })
 }
 
@@ -311,7 +378,7 @@ fn refuse_idle_flags(flags: &FillFlags) -> Result<(), Failure> {
         ("--start-key", &data.start_key),
         ("--seed", &data.seed),
         ("--key-layout", &data.key_layout),
-        ("--preset", &engine.preset),
+        ("--preset", &data.preset),
         ("--pipeline-depth", &engine.pipeline_depth),
     ];
     match idle.into_iter().find(|(_, given)| given.is_some()) {
