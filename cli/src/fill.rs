@@ -18,7 +18,7 @@ use crate::intro::Servers;
 use crate::progress::Display;
 use crate::settings::{Format, Settings};
 use crate::signals::{self, Signals, Stage};
-use crate::{console, dry_run, intro, login, output};
+use crate::{console, dry_run, intro, login, output, verify};
 
 /// Runs the command.
 pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status, Failure> {
@@ -76,12 +76,24 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         settings.flush,
     )?;
     report.plan.sources = settings.ledger.sources();
+    let sample = settings.verify;
+    if let Some(sample) = sample.filter(|_| signals.stop().signal().is_none()) {
+        let shown = !switches.quiet && !switches.no_progress;
+        let servers = (&target, &mut nodes);
+        verify::after_fill(
+            &mut report,
+            (&plan, sample),
+            servers,
+            &signals,
+            (console, shown),
+        );
+    }
     output::print(&output::report(&report, settings.format)?)?;
     Ok(settle(&report, &settings))
 }
 
 /// The plan for so many nodes at these addresses, unless there are only databases to empty.
-fn plan(
+pub(crate) fn plan(
     settings: &Settings,
     addresses: &[SocketAddr],
     nodes: usize,
@@ -107,7 +119,11 @@ fn tell_choices(plan: Option<&Plan>, settings: &Settings, console: Console) {
 }
 
 /// The control connections. What breaks off here is a server that cannot be reached.
-fn connect(target: &Target, settings: &Settings, console: Console) -> Result<Nodes, Failure> {
+pub(crate) fn connect(
+    target: &Target,
+    settings: &Settings,
+    console: Console,
+) -> Result<Nodes, Failure> {
     let options = settings.cluster.clone().unwrap_or_default();
     let nodes = Nodes::connect(target, &options).map_err(|error| match error.phase() {
         Phase::Driver => Failure {

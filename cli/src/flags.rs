@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use engine::target::Secret;
 
 use crate::exit::Failure;
@@ -19,6 +19,8 @@ pub(crate) enum Request {
     Show(String),
     /// A fill.
     Fill(Box<FillFlags>),
+    /// A comparison with the plan.
+    Verify(Box<VerifyFlags>),
 }
 
 /// Reads the command line.
@@ -28,6 +30,10 @@ pub(crate) fn read(arguments: &[OsString]) -> Result<Request, Failure> {
             command: Some(Command::Fill(flags)),
             ..
         }) => Ok(Request::Fill(flags)),
+        Ok(Cli {
+            command: Some(Command::Verify(flags)),
+            ..
+        }) => Ok(Request::Verify(flags)),
         Ok(Cli { command: None, .. }) => Err(Failure::usage(format!(
             "a command is missing\n{}",
             help::SHORT_USAGE
@@ -36,9 +42,23 @@ pub(crate) fn read(arguments: &[OsString]) -> Result<Request, Failure> {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Request::Show(error.render().to_string()))
             }
-            _ => Err(Failure::usage(habits::explain(&error, arguments))),
+            _ => Err(Failure::usage(habits::explain(
+                &error, arguments, is_of_fill,
+            ))),
         },
     }
+}
+
+/// Whether `fill` has an option of this name, with its dashes.
+fn is_of_fill(name: &str) -> bool {
+    let cli = Cli::command();
+    let fill = cli.find_subcommand("fill");
+    let mut options = fill.into_iter().flat_map(clap::Command::get_arguments);
+    options.any(|option| {
+        let long = option.get_long().map(|long| format!("--{long}"));
+        let short = option.get_short().map(|short| format!("-{short}"));
+        long.as_deref() == Some(name) || short.as_deref() == Some(name)
+    })
 }
 
 #[derive(Debug, Parser)]
@@ -62,6 +82,8 @@ struct Cli {
 enum Command {
     /// Fill a server with an exact amount of data
     Fill(Box<FillFlags>),
+    /// Compare what a server holds with what a fill would write
+    Verify(Box<VerifyFlags>),
 }
 
 /// The flags of `redis-client fill`, as they are written.
@@ -82,6 +104,17 @@ pub(crate) struct FillFlags {
     pub(crate) flush: bool,
     #[command(flatten, next_help_heading = "How to fill")]
     pub(crate) engine: EngineFlags,
+    /// Compare all values with the plan afterwards, byte for byte, or those of a sample: of so many
+    /// keys (1000), or of a part (1%)
+    #[arg(
+        long,
+        value_name = "SAMPLE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "100%",
+        help_heading = "Output and guards"
+    )]
+    pub(crate) verify: Option<String>,
     #[command(flatten, next_help_heading = "Output and guards")]
     pub(crate) guards: Guards,
     #[command(flatten, next_help_heading = "Output and guards")]
@@ -102,26 +135,52 @@ pub(crate) struct Guards {
     pub(crate) force: bool,
 }
 
+/// The flags of `redis-client verify`, as they are written.
+#[derive(Debug, Args)]
+#[command(
+    disable_help_flag = true,
+    override_usage = help::VERIFY_USAGE,
+    after_help = help::VERIFY_AFTER
+)]
+pub(crate) struct VerifyFlags {
+    #[command(flatten, next_help_heading = "Server")]
+    pub(crate) server: ServerFlags,
+    #[command(
+        flatten,
+        next_help_heading = "What should be there: the flags of the fill"
+    )]
+    pub(crate) data: DataFlags,
+    /// Look at a sample, spread over all planned keys: so many keys (1000), or a part (1%)
+    /// [default: every key]
+    #[arg(
+        long,
+        value_name = "SAMPLE",
+        allow_hyphen_values = true,
+        help_heading = "How to look"
+    )]
+    pub(crate) sample: Option<String>,
+    #[command(flatten, next_help_heading = "Output")]
+    pub(crate) switches: Switches,
+}
+
 /// Which server, and as whom.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ServerFlags {
-    /// Server to fill, or any node of the cluster (required); every address that the name has is
-    /// tried
+    /// Server, or any node of the cluster (required); every address that the name has is tried
     #[arg(short = 'h', long, value_name = "HOST")]
     pub(crate) host: Option<String>,
     /// Port, 1 to 65535 [default: 6379]
     #[arg(short, long, value_name = "PORT", allow_hyphen_values = true)]
     pub(crate) port: Option<String>,
-    /// Fill a cluster: all its masters, every hash slot evenly; -d and --keys are the total, -n is
-    /// per master
+    /// A cluster: all its masters, every hash slot evenly; -d and --keys are the total
     #[arg(short, long)]
     pub(crate) cluster: bool,
     /// Reach a node that the cluster announces under another address: HOST or HOST:PORT on both
     /// sides; may be given several times
     #[arg(long, value_name = "FROM=TO", action = ArgAction::Append)]
     pub(crate) host_map: Vec<String>,
-    /// With -c: fill what is covered where slots have no master that can be reached, and count that
-    /// as success (exit status 0)
+    /// With -c: leave out slots that have no master that can be reached, and count the rest as
+    /// success (exit status 0)
     #[arg(long)]
     pub(crate) allow_partial: bool,
     /// ACL user to log in as [default: the server's default user]
@@ -171,7 +230,7 @@ pub(crate) struct DataFlags {
     /// [default: plain, with -c slotted]
     #[arg(long, value_name = "LAYOUT")]
     pub(crate) key_layout: Option<String>,
-    /// Sizes, depth and connections for a use, see below: fast, balanced, memory-efficient,
+    /// Sizes (and depth and connections of a fill) for a use: fast, balanced, memory-efficient,
     /// session-cache, object-cache
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
@@ -240,8 +299,6 @@ fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// Reads the flags behind `redis-client fill`.
@@ -251,7 +308,18 @@ pub(crate) mod tests {
             .chain(line.split_whitespace());
         match read(&arguments.map(OsString::from).collect::<Vec<_>>())? {
             Request::Fill(flags) => Ok(*flags),
-            Request::Show(text) => panic!("{text}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Reads the flags behind `redis-client verify`.
+    pub(crate) fn verify(line: &str) -> Result<VerifyFlags, Failure> {
+        let arguments = ["redis-client", "verify"]
+            .into_iter()
+            .chain(line.split_whitespace());
+        match read(&arguments.map(OsString::from).collect::<Vec<_>>())? {
+            Request::Verify(flags) => Ok(*flags),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -4,28 +4,23 @@
 use std::time::Duration;
 
 use engine::nodes::ClusterOptions;
-use engine::plan::keyspace::{DEFAULT_PREFIX, KeyLayout};
-use engine::plan::options::{
-    CONNECTIONS_MAX, KEY_SIZE_MAX, STALL_SECONDS, STALL_SECONDS_MAX, VALUE_SIZE_MAX,
-};
+use engine::plan::options::{CONNECTIONS_MAX, STALL_SECONDS, STALL_SECONDS_MAX};
 use engine::plan::{DriverChoice, ReactorChoice, RepliesChoice, SendChoice};
+use engine::verify::Sample;
 use engine::{Amount, PlanOptions};
 
+use crate::access::Access;
+use crate::contents::{Contents, amount};
 use crate::depth::{self, Batch};
 use crate::environment::Environment;
 use crate::exit::Failure;
-use crate::flags::{DataFlags, EngineFlags, FillFlags, ServerFlags, Switches};
+use crate::flags::{EngineFlags, FillFlags, Switches, VerifyFlags};
 use crate::ledger::{Ledger, Source};
 use crate::login::LoginChoice;
-use crate::preset::{self, Preset};
+use crate::preset::Preset;
 use crate::value::number;
-use crate::{cluster, habits, value};
+use crate::{habits, value};
 
-const PORT: u16 = 6379;
-/// Databases are numbered by a C `int`.
-const DB_MAX: u64 = i32::MAX as u64;
-const KEY_SIZE: usize = 512;
-const VALUE_SIZE: usize = 512;
 const CONNECTIONS: usize = 2;
 
 /// How the result is told.
@@ -54,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) flush: bool,
     /// What to fill; `None` for `-f` alone.
     pub(crate) fill: Option<PlanOptions>,
+    /// Which keys to compare with the plan: those of `verify`, or after a fill.
+    pub(crate) verify: Option<Sample>,
     /// How to tell the result.
     pub(crate) format: Format,
     /// Where each of these came from.
@@ -94,6 +91,12 @@ impl Settings {
                 ));
             }
         };
+        let verify = flags.verify.as_deref();
+        let sample = verify.map(|given| value::sample("--verify", given));
+        let verify = sample.transpose()?;
+        if let Some(given) = &flags.verify {
+            ledger.enter("verify", given.as_str(), Source::Flag);
+        }
         let format = format(&flags.switches, &mut ledger)?;
         Ok(Self {
             host: access.host,
@@ -103,53 +106,65 @@ impl Settings {
             login: access.login,
             flush,
             fill,
+            verify,
             format,
             ledger,
             warnings,
         })
     }
-}
 
-/// Which server, and as whom.
-struct Access {
-    host: String,
-    port: u16,
-    db: u32,
-    cluster: Option<ClusterOptions>,
-    login: LoginChoice,
-}
-
-impl Access {
-    /// From the flags of any command. `cure`: what to do where -h is missing.
-    fn resolve(
-        (server, data): (&ServerFlags, &DataFlags),
+    /// Resolves the flags of `verify` in an environment, as [`resolve`](Self::resolve) does.
+    pub(crate) fn resolve_verify(
+        flags: &VerifyFlags,
         environment: &Environment,
-        cure: &str,
-        ledger: &mut Ledger,
     ) -> Result<Self, Failure> {
-        let host = server
-            .host
-            .as_deref()
-            .ok_or_else(|| Failure::usage(format!("-h is missing: {cure}")))?;
-        let host = ledger.decide("host", Some(value::host(host)?), None, String::new());
-        let port = number(server.port.as_deref(), "-p", 1, u64::from(u16::MAX), "")?;
-        let port = ledger.decide("port", port, None, PORT);
-        let login = LoginChoice::resolve(server, environment)?;
-        if let Some(username) = &server.username {
-            ledger.enter("username", username.as_str(), Source::Flag);
-        }
-        if let Some(password) = login.password_in_words() {
-            ledger.enter("password", password, login.source);
-        }
-        let db = number(server.db.as_deref(), "--db", 0, DB_MAX, "")?;
-        let db = ledger.decide("db", db, None, 0);
-        let cluster = cluster::resolve(server, data, db, ledger)?;
+        let mut ledger = Ledger::default();
+        let access = Access::resolve(
+            (&flags.server, &flags.data),
+            environment,
+            "name the server, as in redis-client verify -h localhost -d 1",
+            &mut ledger,
+        )?;
+        let amount = amount(&flags.data, &mut ledger)?.ok_or_else(|| {
+            Failure::usage("nothing to verify: give -d or --keys, as for the fill")
+        })?;
+        let contents = Contents::resolve(&flags.data, flags.server.cluster, &mut ledger)?;
+        let given = flags.sample.as_deref();
+        let sample = given.map(|given| value::sample("--sample", given));
+        let sample = sample.transpose()?.unwrap_or(Sample::All);
+        ledger.decide("sample", given, None, "100%");
+        let stall_timeout = stall_timeout(&flags.switches, &mut ledger)?;
+        let format = format(&flags.switches, &mut ledger)?;
+        let options = PlanOptions {
+            amount,
+            key_size: contents.key_size,
+            value_size: contents.value_size,
+            key_prefix: flags.data.key_prefix.clone(),
+            start_key: contents.start_key,
+            seed: contents.seed,
+            key_layout: contents.key_layout,
+            stall_timeout,
+            // Nothing is sent by lanes.
+            pipeline_depth: 1,
+            connections: 1,
+            replies: RepliesChoice::Each,
+            driver: DriverChoice::Socket,
+            send: SendChoice::Copy,
+            reactors: ReactorChoice::Count(1),
+            pin: false,
+        };
         Ok(Self {
-            host,
-            port,
-            db,
-            cluster,
-            login,
+            host: access.host,
+            port: access.port,
+            db: access.db,
+            cluster: access.cluster,
+            warnings: access.login.warnings.clone(),
+            login: access.login,
+            flush: false,
+            fill: Some(options),
+            verify: Some(sample),
+            format,
+            ledger,
         })
     }
 }
@@ -174,73 +189,6 @@ fn stall_timeout(switches: &Switches, ledger: &mut Ledger) -> Result<Duration, F
     )?;
     let stall = ledger.decide("stall-timeout", stall, None, STALL_SECONDS);
     Ok(Duration::from_secs(stall))
-}
-
-/// `-d` or `--keys`.
-fn amount(data: &DataFlags, ledger: &mut Ledger) -> Result<Option<Amount>, Failure> {
-    match (&data.data, &data.keys) {
-        (Some(_), Some(_)) => Err(Failure::usage(
-            "-d and --keys both say how much to fill: keep one of them",
-        )),
-        (Some(given), None) => {
-            let amount = value::amount(given)?;
-            ledger.enter("data", given.as_str(), Source::Flag);
-            Ok(Some(amount))
-        }
-        (None, Some(given)) => {
-            let keys = value::whole("--keys", given, 1..=u64::MAX - 1, "keys")?;
-            ledger.enter("keys", keys, Source::Flag);
-            Ok(Some(Amount::Keys(keys)))
-        }
-        (None, None) => Ok(None),
-    }
-}
-
-/// Which keys and values, and the preset that has a say in that.
-struct Contents {
-    preset: Option<&'static Preset>,
-    key_size: usize,
-    value_size: usize,
-    start_key: u64,
-    seed: u64,
-    key_layout: KeyLayout,
-}
-
-impl Contents {
-    fn resolve(data: &DataFlags, is_cluster: bool, ledger: &mut Ledger) -> Result<Self, Failure> {
-        let preset = data.preset.as_deref().map(preset::named).transpose()?;
-        if let Some(preset) = preset {
-            ledger.enter("preset", preset.name, Source::Flag);
-        }
-        let bytes = |given: &Option<String>, flag, max| {
-            number::<usize>(given.as_deref(), flag, 1, max as u64, "bytes")
-        };
-        let key_size = bytes(&data.key_size, "--key-size", KEY_SIZE_MAX)?;
-        let key_size = ledger.decide("key-size", key_size, preset.map(|p| p.key_size), KEY_SIZE);
-        let value_size = bytes(&data.value_size, "--value-size", VALUE_SIZE_MAX)?;
-        let value_size = ledger.decide(
-            "value-size",
-            value_size,
-            preset.map(|p| p.value_size),
-            VALUE_SIZE,
-        );
-        let start_key = number(data.start_key.as_deref(), "--start-key", 0, u64::MAX, "")?;
-        let seed = number(data.seed.as_deref(), "--seed", 0, u64::MAX, "")?;
-        let layouts = cluster::key_layouts(is_cluster);
-        let prefix_shown = data.key_prefix.clone();
-        ledger.decide("key-prefix", prefix_shown, None, DEFAULT_PREFIX.to_owned());
-        let start_key = ledger.decide("start-key", start_key, None, 0);
-        let seed = ledger.decide("seed", seed, None, 0);
-        let key_layout = ledger.decide_name("key-layout", data.key_layout.as_deref(), &layouts)?;
-        Ok(Self {
-            preset,
-            key_size,
-            value_size,
-            start_key,
-            seed,
-            key_layout,
-        })
-    }
 }
 
 /// The engine's options.
@@ -380,6 +328,7 @@ fn refuse_idle_flags(flags: &FillFlags) -> Result<(), Failure> {
         ("--key-layout", &data.key_layout),
         ("--preset", &data.preset),
         ("--pipeline-depth", &engine.pipeline_depth),
+        ("--verify", &flags.verify),
     ];
     match idle.into_iter().find(|(_, given)| given.is_some()) {
         None => Ok(()),

@@ -41,6 +41,7 @@ pub mod socket;
 pub mod stop;
 mod summary;
 pub mod target;
+pub mod verify;
 mod window;
 
 pub use error::{Error, Phase, Result};

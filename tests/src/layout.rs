@@ -50,6 +50,10 @@ const LEVELS: &[&[&str]] = &[
     &["crew", "passes"],
     &["summary"],
     &["run"],
+    &["verify::bodies", "verify::question"],
+    &["verify::interview"],
+    &["verify::reader", "verify::sample", "verify::findings"],
+    &["verify"],
 ];
 
 /// Imports that run the other way all the same: from, to, why.
