@@ -20,5 +20,8 @@ mod reports;
 mod server_state;
 mod sizes;
 mod trouble;
+mod verify;
+mod verify_cluster;
+mod verify_trouble;
 mod wrong_input;
 mod wrong_server;

@@ -193,7 +193,7 @@ impl Facts<'_> {
                     why,
                     patience,
                 }) => format!(
-                    "nothing moved for {} s (--stall-timeout) while {keys} were asked for: {}",
+                    "no key could be looked at for {} s (--stall-timeout) while {keys} were asked for: {}",
                     patience.as_secs(),
                     nodes.problem.as_ref().unwrap_or(why)
                 ),
