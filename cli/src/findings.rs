@@ -150,3 +150,114 @@ fn server(node: &VerifyNode) -> String {
         count(node.wrong)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use engine::report::{ClientCosts, Examples, SCHEMA, VerifyPlan, VerifyRates, WrongKey};
+
+    use super::*;
+
+    fn report(missing: u64, wrong: u64, to_check: u64, checked: u64) -> VerifyReport {
+        let is_right = missing + wrong == 0;
+        VerifyReport {
+            schema: SCHEMA,
+            plan: VerifyPlan {
+                target: "db:6379".into(),
+                cluster: false,
+                keys: 2000,
+                key_size: 512,
+                value_size: 512,
+                sources: BTreeMap::new(),
+            },
+            verification: Verification {
+                to_check,
+                checked,
+                present: checked - missing - wrong,
+                missing,
+                wrong,
+                examples: Examples {
+                    missing: vec![format!("key:1{}", "x".repeat(500))],
+                    wrong: vec![WrongKey {
+                        key: "key:2".into(),
+                        what: "not a string".into(),
+                    }],
+                },
+                beyond_plan: (to_check == 2000).then_some(1),
+                nodes: vec![VerifyNode {
+                    address: "1.2.3.4:6379".into(),
+                    checked,
+                    missing,
+                    wrong,
+                }],
+                seconds: 2.0,
+                rates: VerifyRates {
+                    keys_per_second: 1000.0,
+                    payload_mib_per_second: 1.0,
+                },
+                client: ClientCosts {
+                    cpu_user_seconds: 0.1,
+                    cpu_system_seconds: 0.2,
+                    cpu_seconds_per_gib: None,
+                    peak_rss_bytes: 1 << 20,
+                },
+                reconnects: 1,
+                topology_changes: 0,
+                verdict: match (is_right, checked == to_check) {
+                    (false, _) => VerifyVerdict::Mismatch,
+                    (true, true) => VerifyVerdict::Verified,
+                    (true, false) => VerifyVerdict::Incomplete,
+                },
+                reason: None,
+                interrupted_by: None,
+                is_as_asked: is_right,
+            },
+        }
+    }
+
+    #[test]
+    fn the_verdict_stands_first_and_figures_are_aligned() {
+        let text = text(&report(3, 4, 2000, 2000));
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            lines[0],
+            "mismatch: of 2,000 keys on db:6379 3 missing, 4 wrong"
+        );
+        let shown = format!("missing   key:1{}...", "x".repeat(35));
+        for line in [
+            "keys      2,000 planned, 2,000 checked, 1,993 present, 3 missing, 4 wrong",
+            &shown,
+            "wrong     key:2: not a string",
+            "beyond    1 key beyond the plan",
+            "time      2.00 s",
+            "rate      1,000 keys/s, 1.0 MB/s of keys and values",
+            "server    1.2.3.4:6379: 2,000 keys checked, 3 missing, 4 wrong",
+            "mended    1 connection made again, slots got other owners 0 times",
+        ] {
+            assert!(lines.contains(&line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_verdict_never_says_more_than_was_seen() {
+        for (to_check, checked, words) in [
+            (2000, 2000, "verified: 2,000 keys on db:6379, every"),
+            (20, 20, "verified: a sample of 20 keys"),
+            (
+                2000,
+                7,
+                "incomplete: 7 of 2,000 keys on db:6379 were looked at",
+            ),
+        ] {
+            let text = text(&report(0, 0, to_check, checked));
+            assert!(text.starts_with(words), "{text}");
+        }
+        let text = text(&report(0, 0, 20, 20));
+        assert!(
+            text.contains("2,000 planned, a sample of 20, 20 checked"),
+            "{text}"
+        );
+        assert!(text.contains("beyond the plan not counted"), "{text}");
+    }
+}

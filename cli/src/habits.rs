@@ -180,6 +180,8 @@ fn unknown(
         format!("an address stands alone among the options; {NO_URI}")
     } else if before == "-s" || before == "--serial" {
         format!("-s means --serial here and takes no value ('{argument}'); {NO_UNIX_SOCKET}")
+    } else if before == "--verify" {
+        format!("the sample of --verify stands behind a '=': --verify={argument}")
     } else if after_secret || before == "--pass" || before == "--askpass" {
         "there is one argument too many after the password: quote a password with spaces".into()
     } else {
@@ -293,6 +295,7 @@ mod tests {
             ("redis-client fill -h x -f -f", "-f is given more than once"),
             ("redis-client fill -h x -d 1 5", "unexpected argument '5'"),
             ("redis-client fill -h x -q -v", "cannot be used with"),
+            ("redis-client fill -h x -d 1 --verify 1%", "--verify=1%"),
             ("redis-client verify -h x -f", "-f is an option of fill"),
             ("redis-client verify -h x -n 4", "-n is an option of fill"),
             (

@@ -158,6 +158,12 @@ fn a_part_can_be_enough() {
         ("beyond_plan", Value::Null),
     ]);
     assert!(report.text("reason").contains("--allow-partial"));
+    let fill = cluster.fill().with(&flags).with("--allow-partial --verify");
+    let report = fill.run().succeeds().report();
+    report.has([
+        ("verdict", "incomplete".into()),
+        ("verify.present", keys.into()),
+    ]);
 }
 
 #[test]

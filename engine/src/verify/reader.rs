@@ -59,8 +59,19 @@ impl Reader {
         interview: &mut Interview,
         circumstances: &Circumstances<'_>,
     ) -> Result<()> {
-        let size = BUFFER_BYTES.max(2 * interview.answer_bytes_max());
-        self.buffer.resize(size, 0);
+        self.buffer = vec![0; BUFFER_BYTES.max(2 * interview.answer_bytes_max())];
+        let outcome = self.ask_on(interview, circumstances);
+        // There may be many nodes, and few are asked at the same time.
+        self.buffer = Vec::new();
+        outcome
+    }
+
+    /// Asks, on another connection where one is lost after some answers.
+    fn ask_on(
+        &mut self,
+        interview: &mut Interview,
+        circumstances: &Circumstances<'_>,
+    ) -> Result<()> {
         loop {
             let before = interview.seen().checked();
             let outcome = self.converse(interview, circumstances);
