@@ -61,6 +61,8 @@ fn what_was_filled_is_verified() {
             ("nodes.0.checked", KEYS.into()),
             ("reconnects", 0.into()),
         ]);
+        let memory = report.number("client.peak_rss_bytes");
+        assert!(memory < 24 << 20, "{memory} bytes with '{flags}'");
     }
 }
 

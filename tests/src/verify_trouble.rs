@@ -104,6 +104,26 @@ fn an_interrupted_look_tells_what_it_has_seen() {
 }
 
 #[test]
+fn a_fill_that_is_interrupted_while_it_verifies() {
+    let server = Server::start();
+    let mut fill = fill(&server)
+        .with(&format!("--keys {MANY} {SIZES} --verify"))
+        .start();
+    eventually("it verifies", || {
+        server.calls("getrange") > 5000 || fill.has_ended()
+    });
+    fill.signal(Signal::SIGINT);
+    let outcome = fill.wait();
+    let report = outcome.exits_with(130).says(["SIGINT"]).report();
+    report.is_incomplete().has([
+        ("keys.present", MANY.into()),
+        ("verify.verdict", "incomplete".into()),
+        ("verify.missing", 0.into()),
+    ]);
+    assert!(report.number("verify.checked") < MANY);
+}
+
+#[test]
 fn nonsense_is_not_taken_for_a_value() {
     for answer in [
         &b"+PONG\r\n"[..],

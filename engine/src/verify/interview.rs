@@ -17,7 +17,7 @@ use crate::reply::error_class;
 const PIECE_BYTES: usize = 128 << 10;
 const PIECE_KEYS_MAX: usize = 1_024;
 /// So many pieces may be on their way, so that the server always has something to do.
-const PIECES_MAX: u64 = 4;
+const PIECES_MAX: u64 = 8;
 /// Longest line of a server that is read.
 const LINE_BYTES_MAX: usize = 4 << 10;
 /// So much of a foreign answer is shown.
