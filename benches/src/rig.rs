@@ -35,9 +35,19 @@ impl Rig {
     /// defaults.
     #[must_use]
     pub fn fill(&self, port: u16, flags: &str) -> Command {
+        self.client("fill", port, flags)
+    }
+
+    /// `redis-client verify` of what listens on a loopback port, likewise.
+    #[must_use]
+    pub fn verify(&self, port: u16, flags: &str) -> Command {
+        self.client("verify", port, flags)
+    }
+
+    fn client(&self, name: &str, port: u16, flags: &str) -> Command {
         let mut command = pinned(self.cores.client, &self.client);
         command
-            .args(["fill", "-h", "127.0.0.1", "-p", &port.to_string()])
+            .args([name, "-h", "127.0.0.1", "-p", &port.to_string()])
             .args(flags.split_whitespace())
             .args(["--output", "json"])
             .env_remove("REDIS_CLIENT_FILL_CHUNK_KB")

@@ -10,7 +10,10 @@ pub(crate) fn command(flags: &FillFlags, plan: &Plan) -> String {
     let FillFlags {
         server,
         data,
+        existing,
         engine,
+        verify,
+        guards,
         switches,
     } = flags;
     let mut line = Line::default();
@@ -30,7 +33,7 @@ pub(crate) fn command(flags: &FillFlags, plan: &Plan) -> String {
     );
     line.value("--db", &server.db);
     line.value("-d", &data.data);
-    if data.append.is_some() {
+    if existing.append.is_some() {
         // The keys it was to add have a place by now.
         line.add("--start-key", plan.sequence().at(0));
         line.add("--keys", plan.keys());
@@ -38,13 +41,13 @@ pub(crate) fn command(flags: &FillFlags, plan: &Plan) -> String {
         line.value("--start-key", &data.start_key);
         line.value("--keys", &data.keys);
     }
-    line.value("--until-memory", &data.until_memory);
+    line.value("--until-memory", &existing.until_memory);
     line.value("--key-size", &data.key_size);
     line.value("--value-size", &data.value_size);
     line.value("--key-prefix", &data.key_prefix);
     line.value("--seed", &data.seed);
     line.value("--key-layout", &data.key_layout);
-    line.value("--preset", &engine.preset);
+    line.value("--preset", &data.preset);
     line.value("-n", &engine.connections);
     line.switch("-s", engine.serial);
     line.value("--pipeline-depth", &engine.pipeline_depth);
@@ -52,17 +55,20 @@ pub(crate) fn command(flags: &FillFlags, plan: &Plan) -> String {
     line.value("--driver", &engine.driver);
     line.value("--send", &engine.send);
     line.value("--reactors", &engine.reactors);
-    line.value("--stall-timeout", &engine.stall_timeout);
+    line.value("--stall-timeout", &switches.stall_timeout);
     line.switch("--no-pin", engine.no_pin);
     line.value("--output", &switches.output);
     line.switch("-q", switches.quiet);
     line.switch("--no-progress", switches.no_progress);
-    line.switch("--force", switches.force);
-    line.switch("--allow-eviction", switches.allow_eviction);
+    line.switch("--force", guards.force);
+    line.switch("--allow-eviction", guards.allow_eviction);
     line.switch("-v", switches.verbose);
-    line.switch("--only-missing", data.only_missing);
+    if let Some(sample) = verify {
+        line.0 += &format!(" --verify={sample}");
+    }
+    line.switch("--only-missing", existing.only_missing);
     // With a memory target it goes on behind the keys that exist by itself.
-    line.switch("--resume", data.until_memory.is_none());
+    line.switch("--resume", existing.until_memory.is_none());
     line.0
 }
 
@@ -159,7 +165,7 @@ mod tests {
     fn no_flag_is_forgotten() {
         use clap::Args;
         let all = FillFlags::augment_args(clap::Command::new("fill"));
-        let left_out = ["flush", "yes", "dry-run", "help", "resume"];
+        let left_out = ["flush", "yes", "dry-run", "help", "resume", "verify"];
         let own = include_str!("again.rs");
         for argument in all.get_arguments() {
             let long = argument.get_long().unwrap_or_default();

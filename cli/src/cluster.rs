@@ -5,7 +5,7 @@ use engine::nodes::ClusterOptions;
 use engine::plan::keyspace::KeyLayout;
 
 use crate::exit::Failure;
-use crate::flags::FillFlags;
+use crate::flags::{DataFlags, ServerFlags};
 use crate::ledger::{Ledger, Source};
 
 /// Layouts of keys, the default first.
@@ -20,11 +20,11 @@ pub(crate) fn key_layouts(is_cluster: bool) -> [(&'static str, KeyLayout); 2] {
 
 /// `-c`, `--host-map` and `--allow-partial`, and what contradicts them.
 pub(crate) fn resolve(
-    flags: &FillFlags,
+    server: &ServerFlags,
+    data: &DataFlags,
     db: u32,
     ledger: &mut Ledger,
 ) -> Result<Option<ClusterOptions>, Failure> {
-    let server = &flags.server;
     ledger.decide("cluster", server.cluster.then_some(true), None, false);
     if !server.cluster {
         let idle = [
@@ -40,10 +40,10 @@ pub(crate) fn resolve(
     }
     if db != 0 {
         return Err(Failure::usage(format!(
-            "--db {db} does not go with -c: clusters are filled in database 0; drop --db"
+            "--db {db} does not go with -c: clusters have database 0 alone; drop --db"
         )));
     }
-    if flags.data.key_layout.as_deref() == Some("plain") {
+    if data.key_layout.as_deref() == Some("plain") {
         return Err(Failure::usage(
             "--key-layout plain does not go with -c: its keys would fall into slots by chance; \
              leave it out, or fill a standalone server",
@@ -80,7 +80,7 @@ mod tests {
 
     fn refused(line: &str, db: u32) -> String {
         let flags = fill(line).unwrap();
-        let failure = resolve(&flags, db, &mut Ledger::default()).unwrap_err();
+        let failure = resolve(&flags.server, &flags.data, db, &mut Ledger::default()).unwrap_err();
         assert_eq!(failure.status.code(), 2);
         failure.message
     }
@@ -108,7 +108,10 @@ mod tests {
     fn a_cluster_is_asked_for_by_flag_alone() {
         let options_of = |line: &str| {
             let mut ledger = Ledger::default();
-            resolve(&fill(line).unwrap(), 0, &mut ledger).unwrap()
+            {
+                let flags = fill(line).unwrap();
+                resolve(&flags.server, &flags.data, 0, &mut ledger).unwrap()
+            }
         };
         assert!(options_of("-h x -d 1").is_none());
         let options = options_of("-h x -c --host-map 10.0.0.1=nat --allow-partial").unwrap();

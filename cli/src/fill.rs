@@ -14,16 +14,16 @@ use crate::confirm::{self, Occasion};
 use crate::console::Console;
 use crate::environment::Environment;
 use crate::exit::{Failure, Status};
-use crate::flags::{FillFlags, Switches};
+use crate::flags::{FillFlags, Guards};
 use crate::intro::Servers;
 use crate::progress::Display;
 use crate::settings::{Format, Settings};
 use crate::signals::{self, Signals, Stage};
-use crate::{again, console, dry_run, intro, login, output};
+use crate::{again, console, dry_run, intro, login, output, verify};
 
 /// Runs the command.
 pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status, Failure> {
-    let switches = &flags.switches;
+    let (switches, guards) = (&flags.switches, &flags.guards);
     let console = Console::new(switches.quiet, switches.verbose);
     let settings = Settings::resolve(flags, environment)?;
     for warning in &settings.warnings {
@@ -35,7 +35,7 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         target = target.of_cluster();
     }
     let mut plan = plan(&settings, target.addresses(), 1)?;
-    if switches.dry_run {
+    if guards.dry_run {
         tell_choices(plan.as_ref(), &settings, console);
         let form = match settings.format {
             Format::Text => dry_run::text,
@@ -59,12 +59,12 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         &mut nodes,
         plan.as_ref(),
         &settings,
-        switches,
+        guards,
         console,
     )?);
     introduce(plan.as_ref(), &settings, &target, &nodes, console);
     if settings.flush {
-        let keys = flush(&mut nodes, &target, switches, &signals)?;
+        let keys = flush(&mut nodes, &target, guards, &signals)?;
         if plan.is_none() {
             output::print(&output::flushed(keys, settings.format))?;
             return Ok(Status::Complete);
@@ -89,8 +89,20 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
     )?;
     report.plan.sources = settings.ledger.sources();
     report.warnings = warnings;
+    let sample = settings.verify;
+    if let Some(sample) = sample.filter(|_| signals.stop().signal().is_none()) {
+        let shown = !switches.quiet && !switches.no_progress;
+        let servers = (&target, &mut nodes);
+        verify::after_fill(
+            &mut report,
+            (&plan, sample),
+            servers,
+            &signals,
+            (console, shown),
+        );
+    }
     output::print(&output::report(&report, settings.format)?)?;
-    let status = status(&report, &settings, switches);
+    let status = status(&report, &settings, guards);
     if status != Status::Complete {
         console::error(&output::advice(&report, &again::command(flags, &plan)));
     }
@@ -98,7 +110,7 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
 }
 
 /// The plan for so many nodes at these addresses, unless there are only databases to empty.
-fn plan(
+pub(crate) fn plan(
     settings: &Settings,
     addresses: &[SocketAddr],
     nodes: usize,
@@ -125,7 +137,11 @@ fn tell_choices(plan: Option<&Plan>, settings: &Settings, console: Console) {
 }
 
 /// The control connections. What breaks off here is a server that cannot be reached.
-fn connect(target: &Target, settings: &Settings, console: Console) -> Result<Nodes, Failure> {
+pub(crate) fn connect(
+    target: &Target,
+    settings: &Settings,
+    console: Console,
+) -> Result<Nodes, Failure> {
     let options = settings.cluster.clone().unwrap_or_default();
     let nodes = Nodes::connect(target, &options).map_err(|error| match error.phase() {
         Phase::Driver => Failure {
@@ -145,7 +161,7 @@ fn preflight(
     nodes: &mut Nodes,
     plan: Option<&Plan>,
     settings: &Settings,
-    switches: &Switches,
+    guards: &Guards,
     console: Console,
 ) -> Result<Vec<String>, Failure> {
     let mut found = nodes.preflight(plan, settings.flush).map_err(|error| {
@@ -161,7 +177,7 @@ fn preflight(
     }
     if let Some(why) = found.does_not_fit {
         let why = why.trim_end_matches('.');
-        if !switches.force {
+        if !guards.force {
             return Err(Failure::usage(format!(
                 "{why}; fill less (-d, --keys), or fill all the same with --force"
             )));
@@ -205,12 +221,12 @@ fn introduce(
 fn flush(
     nodes: &mut Nodes,
     target: &Target,
-    switches: &Switches,
+    guards: &Guards,
     signals: &Signals,
 ) -> Result<u64, Failure> {
     let servers = Servers::of(target, nodes);
     let occasion = Occasion {
-        yes: switches.yes,
+        yes: guards.yes,
         servers_are_local: nodes.iter().all(|node| node.facts().is_local),
         keys: servers.keys,
         somebody_is_there: confirm::somebody_is_there(),
@@ -272,7 +288,7 @@ fn fill(
 }
 
 /// The exit status of a fill.
-fn status(report: &Report, settings: &Settings, switches: &Switches) -> Status {
+fn status(report: &Report, settings: &Settings, guards: &Guards) -> Status {
     let a_part_is_enough = settings
         .cluster
         .as_ref()
@@ -281,7 +297,7 @@ fn status(report: &Report, settings: &Settings, switches: &Switches) -> Status {
         (Some(signal), _) => Status::Interrupted(signal),
         (None, Verdict::Complete) => Status::Complete,
         (None, Verdict::Incomplete) if report.is_as_asked && a_part_is_enough => Status::Complete,
-        (None, Verdict::Incomplete) if report.is_all_but_removed && switches.allow_eviction => {
+        (None, Verdict::Incomplete) if report.is_all_but_removed && guards.allow_eviction => {
             Status::Complete
         }
         (None, Verdict::Incomplete) => Status::Incomplete,

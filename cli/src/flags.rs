@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use engine::target::Secret;
 
 use crate::exit::Failure;
@@ -19,6 +19,8 @@ pub(crate) enum Request {
     Show(String),
     /// A fill.
     Fill(Box<FillFlags>),
+    /// A comparison with the plan.
+    Verify(Box<VerifyFlags>),
 }
 
 /// Reads the command line.
@@ -28,6 +30,10 @@ pub(crate) fn read(arguments: &[OsString]) -> Result<Request, Failure> {
             command: Some(Command::Fill(flags)),
             ..
         }) => Ok(Request::Fill(flags)),
+        Ok(Cli {
+            command: Some(Command::Verify(flags)),
+            ..
+        }) => Ok(Request::Verify(flags)),
         Ok(Cli { command: None, .. }) => Err(Failure::usage(format!(
             "a command is missing\n{}",
             help::SHORT_USAGE
@@ -36,9 +42,23 @@ pub(crate) fn read(arguments: &[OsString]) -> Result<Request, Failure> {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Request::Show(error.render().to_string()))
             }
-            _ => Err(Failure::usage(habits::explain(&error, arguments))),
+            _ => Err(Failure::usage(habits::explain(
+                &error, arguments, is_of_fill,
+            ))),
         },
     }
+}
+
+/// Whether `fill` has an option of this name, with its dashes.
+fn is_of_fill(name: &str) -> bool {
+    let cli = Cli::command();
+    let fill = cli.find_subcommand("fill");
+    let mut options = fill.into_iter().flat_map(clap::Command::get_arguments);
+    options.any(|option| {
+        let long = option.get_long().map(|long| format!("--{long}"));
+        let short = option.get_short().map(|short| format!("-{short}"));
+        long.as_deref() == Some(name) || short.as_deref() == Some(name)
+    })
 }
 
 #[derive(Debug, Parser)]
@@ -62,6 +82,8 @@ struct Cli {
 enum Command {
     /// Fill a server with an exact amount of data
     Fill(Box<FillFlags>),
+    /// Compare what a server holds with what a fill would write
+    Verify(Box<VerifyFlags>),
 }
 
 /// The flags of `redis-client fill`, as they are written.
@@ -76,32 +98,115 @@ pub(crate) struct FillFlags {
     pub(crate) server: ServerFlags,
     #[command(flatten, next_help_heading = "What to fill")]
     pub(crate) data: DataFlags,
+    #[command(flatten, next_help_heading = "Keys that are there already")]
+    pub(crate) existing: ExistingFlags,
     #[command(flatten, next_help_heading = "How to fill")]
     pub(crate) engine: EngineFlags,
+    /// Compare all values with the plan afterwards, byte for byte, or those of a sample: of so many
+    /// keys (1000), or of a part (1%)
+    #[arg(
+        long,
+        value_name = "SAMPLE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "100%",
+        help_heading = "Output and guards"
+    )]
+    pub(crate) verify: Option<String>,
     #[command(flatten, next_help_heading = "Output and guards")]
+    pub(crate) guards: Guards,
+    #[command(flatten, next_help_heading = "Output and guards")]
+    pub(crate) switches: Switches,
+}
+
+/// What is asked before a fill, and what is let through.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Guards {
+    /// Show every setting, where it came from, and what the fill would need; do not connect
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask before -f
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Fill although the memory is not expected to suffice
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Count a fill as success (exit status 0) although the server evicted or expired some of its
+    /// keys
+    #[arg(long)]
+    pub(crate) allow_eviction: bool,
+}
+
+/// What becomes of keys that exist, and of those that are to be added to them.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ExistingFlags {
+    /// Empty the database first (FLUSHDB), after every other check has passed; without an amount:
+    /// do nothing else
+    #[arg(short, long)]
+    pub(crate) flush: bool,
+    /// Look first which planned keys are there, and send only what is missing: goes on where a fill
+    /// was interrupted, or tops up to a larger -d
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Never replace a value: a key that exists keeps what it has (SET with NX)
+    #[arg(long)]
+    pub(crate) only_missing: bool,
+    /// Add so many keys (1000000) or bytes of key plus value (500mb) behind the keys that exist,
+    /// instead of -d or --keys
+    #[arg(long, value_name = "N|AMOUNT", allow_hyphen_values = true)]
+    pub(crate) append: Option<String>,
+    /// Add keys until each server uses so much memory: a size (2gb), or a part of its maxmemory
+    /// (75%); -d or --keys, if given too, are an upper bound
+    #[arg(long, value_name = "SIZE|PERCENT", allow_hyphen_values = true)]
+    pub(crate) until_memory: Option<String>,
+}
+
+/// The flags of `redis-client verify`, as they are written.
+#[derive(Debug, Args)]
+#[command(
+    disable_help_flag = true,
+    override_usage = help::VERIFY_USAGE,
+    after_help = help::VERIFY_AFTER
+)]
+pub(crate) struct VerifyFlags {
+    #[command(flatten, next_help_heading = "Server")]
+    pub(crate) server: ServerFlags,
+    #[command(
+        flatten,
+        next_help_heading = "What should be there: the flags of the fill"
+    )]
+    pub(crate) data: DataFlags,
+    /// Look at a sample, spread over all planned keys: so many keys (1000), or a part (1%)
+    /// [default: every key]
+    #[arg(
+        long,
+        value_name = "SAMPLE",
+        allow_hyphen_values = true,
+        help_heading = "How to look"
+    )]
+    pub(crate) sample: Option<String>,
+    #[command(flatten, next_help_heading = "Output")]
     pub(crate) switches: Switches,
 }
 
 /// Which server, and as whom.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ServerFlags {
-    /// Server to fill, or any node of the cluster (required); every address that the name has is
-    /// tried
+    /// Server, or any node of the cluster (required); every address that the name has is tried
     #[arg(short = 'h', long, value_name = "HOST")]
     pub(crate) host: Option<String>,
     /// Port, 1 to 65535 [default: 6379]
     #[arg(short, long, value_name = "PORT", allow_hyphen_values = true)]
     pub(crate) port: Option<String>,
-    /// Fill a cluster: all its masters, every hash slot evenly; -d and --keys are the total, -n is
-    /// per master
+    /// A cluster: all its masters, every hash slot evenly; -d and --keys are the total
     #[arg(short, long)]
     pub(crate) cluster: bool,
     /// Reach a node that the cluster announces under another address: HOST or HOST:PORT on both
     /// sides; may be given several times
     #[arg(long, value_name = "FROM=TO", action = ArgAction::Append)]
     pub(crate) host_map: Vec<String>,
-    /// With -c: fill what is covered where slots have no master that can be reached, and count that
-    /// as success (exit status 0)
+    /// With -c: leave out slots that have no master that can be reached, and count the rest as
+    /// success (exit status 0)
     #[arg(long)]
     pub(crate) allow_partial: bool,
     /// ACL user to log in as [default: the server's default user]
@@ -132,25 +237,6 @@ pub(crate) struct DataFlags {
     /// Exact number of keys, instead of -d
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) keys: Option<String>,
-    /// Add so many keys (1000000) or bytes of key plus value (500mb) behind the keys that exist,
-    /// instead of -d or --keys
-    #[arg(long, value_name = "N|AMOUNT", allow_hyphen_values = true)]
-    pub(crate) append: Option<String>,
-    /// Fill until each server uses so much memory: a size (2gb), or a part of its maxmemory (75%);
-    /// -d or --keys, if given too, are an upper bound
-    #[arg(long, value_name = "SIZE|PERCENT", allow_hyphen_values = true)]
-    pub(crate) until_memory: Option<String>,
-    /// Look first which planned keys are there, and send only what is missing: goes on where a fill
-    /// was interrupted, or tops up to a larger -d
-    #[arg(long)]
-    pub(crate) resume: bool,
-    /// Never replace a value: a key that exists keeps what it has (SET with NX)
-    #[arg(long)]
-    pub(crate) only_missing: bool,
-    /// Empty the database first (FLUSHDB), after every other check has passed; without -d and
-    /// --keys: do nothing else
-    #[arg(short, long)]
-    pub(crate) flush: bool,
     /// Bytes per key, 1 to 65536 [default: 512]
     #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
     pub(crate) key_size: Option<String>,
@@ -170,15 +256,15 @@ pub(crate) struct DataFlags {
     /// [default: plain, with -c slotted]
     #[arg(long, value_name = "LAYOUT")]
     pub(crate) key_layout: Option<String>,
+    /// Sizes (and depth and connections of a fill) for a use: fast, balanced, memory-efficient,
+    /// session-cache, object-cache
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
 }
 
 /// How the bytes reach the server.
 #[derive(Debug, Default, Args)]
 pub(crate) struct EngineFlags {
-    /// Sizes, depth and connections for a use, see below: fast, balanced, memory-efficient,
-    /// session-cache, object-cache
-    #[arg(long, value_name = "NAME")]
-    pub(crate) preset: Option<String>,
     /// Connections, with -c per master, 1 to 1024 [default: 2]
     #[arg(short = 'n', long, value_name = "NUM", allow_hyphen_values = true)]
     pub(crate) connections: Option<String>,
@@ -203,15 +289,12 @@ pub(crate) struct EngineFlags {
     /// per 8 connections]
     #[arg(long, value_name = "N|cores", allow_hyphen_values = true)]
     pub(crate) reactors: Option<String>,
-    /// Seconds without progress after which a fill gives up, 1 to 86400 [default: 30]
-    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
-    pub(crate) stall_timeout: Option<String>,
     /// Let the kernel move reactors between cores
     #[arg(long)]
     pub(crate) no_pin: bool,
 }
 
-/// What is told, what is asked, and what is let through.
+/// What is told, and for how long nothing may move.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Switches {
     /// text or json: one object on standard output [default: text]
@@ -223,19 +306,9 @@ pub(crate) struct Switches {
     /// Leave out the progress
     #[arg(long)]
     pub(crate) no_progress: bool,
-    /// Show every setting, where it came from, and what the fill would need; do not connect
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Do not ask before -f
-    #[arg(short, long)]
-    pub(crate) yes: bool,
-    /// Fill although the memory is not expected to suffice
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Count a fill as success (exit status 0) although the server evicted or expired some of its
-    /// keys
-    #[arg(long)]
-    pub(crate) allow_eviction: bool,
+    /// Seconds without progress after which to give up, 1 to 86400 [default: 30]
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
+    pub(crate) stall_timeout: Option<String>,
     /// Say more about the plan
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -252,8 +325,6 @@ fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// Reads the flags behind `redis-client fill`.
@@ -263,7 +334,18 @@ pub(crate) mod tests {
             .chain(line.split_whitespace());
         match read(&arguments.map(OsString::from).collect::<Vec<_>>())? {
             Request::Fill(flags) => Ok(*flags),
-            Request::Show(text) => panic!("{text}"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Reads the flags behind `redis-client verify`.
+    pub(crate) fn verify(line: &str) -> Result<VerifyFlags, Failure> {
+        let arguments = ["redis-client", "verify"]
+            .into_iter()
+            .chain(line.split_whitespace());
+        match read(&arguments.map(OsString::from).collect::<Vec<_>>())? {
+            Request::Verify(flags) => Ok(*flags),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -304,7 +386,7 @@ pub(crate) mod tests {
         .unwrap();
         assert_eq!(flags.server.host.as_deref(), Some("x"));
         assert_eq!(flags.engine.reactors.as_deref(), Some("cores=0,2"));
-        assert!(flags.data.flush && flags.switches.quiet && flags.engine.no_pin);
+        assert!(flags.existing.flush && flags.switches.quiet && flags.engine.no_pin);
         assert!(flags.server.cluster && flags.server.allow_partial);
         assert_eq!(flags.server.host_map, ["a=b", "c=d"]);
         let flags = fill("-h x --keys 7 -s -v --password-file f --ask-password").unwrap();

@@ -6,6 +6,10 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::value;
+
+/// Every command.
+const COMMANDS: [&str; 2] = ["fill", "verify"];
 const NO_URI: &str = "URIs are not supported: give -h HOST, -p PORT, -a PASSWORD (or \
      REDISCLI_AUTH), -u USER and --db N";
 const NO_UNIX_SOCKET: &str = "unix sockets are not supported: give -h HOST and -p PORT";
@@ -68,7 +72,12 @@ pub(crate) fn of_connections(given: &str) -> Option<&'static str> {
 }
 
 /// Says in one line what is wrong with a command line that clap refused.
-pub(crate) fn explain(error: &clap::Error, arguments: &[OsString]) -> String {
+/// `is_of_fill`: whether `fill` has an option of this name.
+pub(crate) fn explain(
+    error: &clap::Error,
+    arguments: &[OsString],
+    is_of_fill: impl Fn(&str) -> bool,
+) -> String {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         Some(ContextValue::Strings(texts)) => texts.first().map(String::as_str),
@@ -76,7 +85,7 @@ pub(crate) fn explain(error: &clap::Error, arguments: &[OsString]) -> String {
     };
     let argument = context(ContextKind::InvalidArg).unwrap_or_default();
     let explanation = match error.kind() {
-        ErrorKind::UnknownArgument => unknown(argument, arguments),
+        ErrorKind::UnknownArgument => unknown(argument, arguments, is_of_fill),
         ErrorKind::ArgumentConflict if context(ContextKind::PriorArg) == Some(argument) => {
             let flag = argument.split([' ', '=']).next().unwrap_or(argument);
             Some(format!(
@@ -89,11 +98,14 @@ pub(crate) fn explain(error: &clap::Error, arguments: &[OsString]) -> String {
             command_missing(command)
         }
         ErrorKind::InvalidValue if argument.starts_with("--host") && is_last(arguments, "-h") => {
-            Some("-h is the host here and needs one; help is redis-client fill --help".into())
+            Some(format!(
+                "-h is the host here and needs one; help is {}",
+                help_of(arguments)
+            ))
         }
         _ => None,
     };
-    explanation.unwrap_or_else(|| in_one_line(error))
+    explanation.unwrap_or_else(|| in_one_line(error, arguments))
 }
 
 /// The name under which a flag is spoken of.
@@ -118,13 +130,33 @@ fn is_last(arguments: &[OsString], flag: &str) -> bool {
     arguments.last().is_some_and(|last| last == flag)
 }
 
+/// The command that is given.
+fn command_of(arguments: &[OsString]) -> Option<&'static str> {
+    let named = |given: &OsString| COMMANDS.into_iter().find(|command| *given == **command);
+    arguments.iter().find_map(named)
+}
+
+/// How to see what the command takes.
+fn help_of(arguments: &[OsString]) -> String {
+    let command = command_of(arguments).unwrap_or(COMMANDS[0]);
+    format!("redis-client {command} --help")
+}
+
 /// Explains an argument that no flag takes.
-fn unknown(argument: &str, arguments: &[OsString]) -> Option<String> {
-    let has_command = arguments.iter().any(|given| given == "fill");
-    if !has_command {
+fn unknown(
+    argument: &str,
+    arguments: &[OsString],
+    is_of_fill: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let Some(command) = command_of(arguments) else {
         return command_missing(argument);
-    }
+    };
     let name = argument.split('=').next().unwrap_or(argument);
+    if command == "verify" && is_of_fill(name) {
+        return Some(format!(
+            "{name} is an option of fill and means nothing to verify, which only reads: drop it"
+        ));
+    }
     if let Some((_, meaning)) = ELSEWHERE.iter().find(|(flag, _)| *flag == name) {
         return Some(format!(
             "{name} is not an option of redis-client: {meaning}"
@@ -148,12 +180,15 @@ fn unknown(argument: &str, arguments: &[OsString]) -> Option<String> {
         format!("an address stands alone among the options; {NO_URI}")
     } else if before == "-s" || before == "--serial" {
         format!("-s means --serial here and takes no value ('{argument}'); {NO_UNIX_SOCKET}")
+    } else if before == "--verify" {
+        format!("the sample of --verify stands behind a '=': --verify={argument}")
     } else if after_secret || before == "--pass" || before == "--askpass" {
         "there is one argument too many after the password: quote a password with spaces".into()
     } else {
         format!(
             "unexpected argument '{argument}', which belongs to no option: the server is given with -h, the amount with -d \
-             (or --keys); see redis-client fill --help"
+             (or --keys); see {}",
+            help_of(arguments)
         )
     })
 }
@@ -164,14 +199,16 @@ fn command_missing(given: &str) -> Option<String> {
     Some(if given.contains("://") || given.contains('@') {
         format!("the command is missing, and {NO_URI}: {example}")
     } else if given.starts_with('-') {
-        format!("{given} belongs to the command fill, which is missing: {example}")
+        format!("{given} belongs to a command (fill, verify), which is missing: {example}")
     } else {
-        format!("'{given}' is not a command; there is one, fill: {example}")
+        let meant = value::nearest(given, &COMMANDS).map(|name| format!("; did you mean {name}?"));
+        let meant = meant.unwrap_or_default();
+        format!("'{given}' is not a command; there are fill and verify{meant}: {example}")
     })
 }
 
 /// clap's own words, without usage and colours.
-fn in_one_line(error: &clap::Error) -> String {
+fn in_one_line(error: &clap::Error, arguments: &[OsString]) -> String {
     let rendered = error.render().to_string();
     let mut parts = Vec::new();
     for line in rendered.lines().map(str::trim) {
@@ -184,7 +221,7 @@ fn in_one_line(error: &clap::Error) -> String {
             parts.push(line.strip_prefix("tip: ").unwrap_or(line).to_owned());
         }
     }
-    format!("{}; see redis-client fill --help", parts.join("; "))
+    format!("{}; see {}", parts.join("; "), help_of(arguments))
 }
 
 #[cfg(test)]
@@ -258,6 +295,22 @@ mod tests {
             ("redis-client fill -h x -f -f", "-f is given more than once"),
             ("redis-client fill -h x -d 1 5", "unexpected argument '5'"),
             ("redis-client fill -h x -q -v", "cannot be used with"),
+            ("redis-client fill -h x -d 1 --verify 1%", "--verify=1%"),
+            ("redis-client verify -h x -f", "-f is an option of fill"),
+            ("redis-client verify -h x -n 4", "-n is an option of fill"),
+            (
+                "redis-client verify -h x --pipeline-depth=4",
+                "--pipeline-depth is an option of fill",
+            ),
+            ("redis-client verify -h x --sampel 1%", "--sample"),
+            ("redis-client verify -h x --sampel 1%", "verify --help"),
+            ("redis-client verify -h x --user me", "-u or --username"),
+            (
+                "redis-client verify x -d 1",
+                "see redis-client verify --help",
+            ),
+            ("redis-client verify -d 1 -h", "redis-client verify --help"),
+            ("redis-client verfiy -h x", "did you mean verify?"),
             ("redis-client -h x -d 1", "fill"),
             ("redis-client -h", "fill"),
             ("redis-client set a b", "not a command"),

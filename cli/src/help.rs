@@ -1,18 +1,22 @@
 //! The texts around the list of flags in `--help`. Text only; tests hold its figures to the code.
 
 /// Usage of the program.
-pub(crate) const TOP_USAGE: &str = "redis-client fill -h HOST [-d AMOUNT | --keys N] [OPTIONS]";
+pub(crate) const TOP_USAGE: &str = "\
+redis-client fill -h HOST [-d AMOUNT | --keys N] [OPTIONS]
+       redis-client verify -h HOST [-d AMOUNT | --keys N] [OPTIONS]";
 
 /// What is shown where no command is given.
 pub(crate) const SHORT_USAGE: &str = "\
 usage: redis-client fill -h HOST [-d AMOUNT | --keys N] [OPTIONS]
-       redis-client fill --help    every option, presets, examples
+       redis-client verify -h HOST [-d AMOUNT | --keys N] [OPTIONS]
+       redis-client fill --help    every option, presets, examples (verify --help likewise)
        redis-client --version";
 
 /// Below the list of commands.
 pub(crate) const TOP_AFTER: &str = "\
 Example: redis-client fill -h localhost -d 1    (1 GiB of keys and values)
-All options: redis-client fill --help";
+         redis-client verify -h localhost -d 1  (is all of it still there, byte for byte?)
+All options: redis-client fill --help, redis-client verify --help";
 
 /// Usage of `fill`.
 pub(crate) const FILL_USAGE: &str = "\
@@ -53,6 +57,7 @@ Examples:
   redis-client fill -h localhost -c -d 5                     a cluster, 5 GiB over all masters
   redis-client fill -h localhost -c -d 5 --key-size 256 --value-size 4096 --pipeline-depth 3000 -n 8
   redis-client fill -h nat.example -p 7000 -c -d 1 --host-map 10.0.0.1=nat.example
+  redis-client fill -h localhost -d 1 --verify               and compare all values afterwards
   redis-client fill -h localhost -d 1 --output json -q | jq .verdict      for scripts
 
 Recommended settings:
@@ -69,9 +74,41 @@ Recommended settings:
 Exit status:
   0    complete: every planned key was seen on the server; or all that --allow-partial or
        --allow-eviction asks for
-  1    incomplete: the report says why, and standard error the command that goes on
+  1    incomplete: the report says why, and standard error the command that goes on; or
+       --verify found keys that are missing or hold something else
   2    wrong usage, or a plan that cannot work; nothing was changed
   3    the server cannot be reached, or refuses the login; nothing was changed
+  130  interrupted by SIGINT (Ctrl-C), 143 by SIGTERM; the report is printed all the same";
+
+/// Usage of `verify`.
+pub(crate) const VERIFY_USAGE: &str = "\
+redis-client verify -h HOST -d AMOUNT [OPTIONS]      compare with what fill -d AMOUNT writes
+       redis-client verify -h HOST --keys N [OPTIONS]       the same, of an exact number of keys
+       redis-client verify -h HOST -c -d AMOUNT [OPTIONS]   in the cluster to which HOST belongs";
+
+/// Below the list of flags of `verify`.
+pub(crate) const VERIFY_AFTER: &str = "\
+Recomputes keys and values from the flags that the fill was given (amount, sizes, prefix, first
+key, seed, layout, preset), reads them from the nodes that own them, and compares them byte for
+byte. Writes nothing. Tells how many keys are missing or hold something else and names the first
+few, and how many keys the databases hold beside the planned ones.
+
+Passwords:
+  -a, --password-file, --ask-password (one of these), else REDISCLI_AUTH.
+
+Examples:
+  redis-client verify -h localhost -d 1                      everything that fill -d 1 has written
+  redis-client verify -h localhost -d 10 --preset fast       with the sizes of a preset
+  redis-client verify -h localhost -d 1 --seed 7 --db 3      other values, another database
+  redis-client verify -h localhost -d 10 --sample 1%         every hundredth key or so
+  redis-client verify -h localhost -c -d 5 --sample 10000    ten thousand keys of a cluster
+  redis-client verify -h localhost -d 1 --output json -q | jq .wrong      for scripts
+
+Exit status:
+  0    verified: every key that was looked at holds its value; keys beyond the plan are told of
+  1    keys are missing or hold something else, or not all could be looked at
+  2    wrong usage, or a plan that cannot be
+  3    the server cannot be reached, or refuses the login
   130  interrupted by SIGINT (Ctrl-C), 143 by SIGTERM; the report is printed all the same";
 
 #[cfg(test)]

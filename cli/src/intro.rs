@@ -7,6 +7,7 @@ use engine::nodes::{Node, Nodes};
 use engine::plan::ReactorChoice;
 use engine::plan::memory_target::MemoryTarget;
 use engine::plan::sequence::KeySequence;
+use engine::verify::Sample;
 use engine::{Plan, PlanOptions, Target};
 
 use crate::figures;
@@ -99,6 +100,25 @@ pub(crate) fn of_fill(plan: &Plan, servers: &Servers) -> Vec<String> {
         means(plan),
         servers.memory(plan),
     ]
+}
+
+/// What will be compared.
+pub(crate) fn of_verify(plan: &Plan, sample: Sample, servers: &Servers) -> String {
+    let keys = sample.count(plan.keys());
+    let what = match keys == plan.keys() {
+        true => figures::counted(keys, "key"),
+        false => format!(
+            "{} of {}",
+            figures::count(keys),
+            figures::counted(plan.keys(), "key")
+        ),
+    };
+    format!(
+        "comparing {what} of {} + {} bytes on {} with the plan",
+        plan.keyspace().key_size(),
+        plan.values().value_size(),
+        servers.description
+    )
 }
 
 /// What `-f` will do.

@@ -3,16 +3,19 @@
 
 #![deny(unsafe_code)]
 
+mod access;
 mod again;
 mod cluster;
 mod confirm;
 mod console;
+mod contents;
 mod depth;
 mod dry_run;
 mod environment;
 mod exit;
 mod figures;
 mod fill;
+mod findings;
 mod flags;
 mod habits;
 mod help;
@@ -26,6 +29,7 @@ mod scope;
 mod settings;
 mod signals;
 mod value;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -50,5 +54,6 @@ fn run(arguments: &[OsString]) -> Result<Status, Failure> {
     match flags::read(arguments)? {
         Request::Show(text) => output::print(&text).map(|()| Status::Complete),
         Request::Fill(flags) => fill::run(&flags, &Environment::of_process()),
+        Request::Verify(flags) => verify::run(&flags, &Environment::of_process()),
     }
 }

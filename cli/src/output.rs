@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use engine::Report;
-use engine::report::{Bottleneck, LatencySummary, NodeReport, Verdict};
+use engine::report::{Bottleneck, ClientCosts, LatencySummary, NodeReport, Verdict};
 use serde_json::json;
 
 use crate::exit::Failure;
 use crate::figures::{self, count};
 use crate::settings::Format;
-use crate::signals;
+use crate::{findings, signals};
 
 /// So many servers are listed in the text form.
 const SERVERS_SHOWN_MAX: usize = 16;
@@ -34,10 +34,15 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 pub(crate) fn report(report: &Report, format: Format) -> Result<String, Failure> {
     match format {
         Format::Text => Ok(text(report)),
-        Format::Json => serde_json::to_string(report)
-            .map(|json| json + "\n")
-            .map_err(|error| Failure::broken(format!("cannot write the report as JSON: {error}"))),
+        Format::Json => json(report),
     }
+}
+
+/// A report as one JSON object.
+pub(crate) fn json(report: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string(report)
+        .map(|json| json + "\n")
+        .map_err(|error| Failure::broken(format!("cannot write the report as JSON: {error}")))
 }
 
 /// The report of `-f` alone.
@@ -110,7 +115,7 @@ fn text(report: &Report) -> String {
     if let Some(latency) = &report.command_latency_us {
         line("", format!("{} per command", latency_in_words(latency)));
     }
-    line("client", client(report));
+    line("client", client(&report.client));
     for node in report.nodes.iter().take(SERVERS_SHOWN_MAX) {
         line("server", server(node, report.plan.cluster));
     }
@@ -127,6 +132,11 @@ fn text(report: &Report) -> String {
         line("mended", mended(report));
     }
     line("limit", bottleneck(report.bottleneck).to_owned());
+    if let Some(verification) = &report.verify {
+        for (name, fact) in findings::lines(verification) {
+            line(name, fact);
+        }
+    }
     if let Some(reason) = &report.reason {
         line("reason", reason.clone());
     }
@@ -218,8 +228,8 @@ fn latency_in_words(latency: &LatencySummary) -> String {
     text
 }
 
-fn client(report: &Report) -> String {
-    let client = &report.client;
+/// What a run cost this process.
+pub(crate) fn client(client: &ClientCosts) -> String {
     let mut text = format!(
         "CPU {:.2} s user, {:.2} s system",
         client.cpu_user_seconds, client.cpu_system_seconds

@@ -83,6 +83,7 @@ fn complete() -> Report {
         reconnects: 0,
         rounds: 0,
         topology_changes: 0,
+        verify: None,
         bottleneck: Bottleneck::Server,
         verdict: Verdict::Complete,
         reason: None,

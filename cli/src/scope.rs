@@ -5,7 +5,7 @@ use engine::Amount;
 use engine::plan::memory_target::MemoryTarget;
 
 use crate::exit::Failure;
-use crate::flags::DataFlags;
+use crate::flags::{DataFlags, ExistingFlags};
 use crate::ledger::{Ledger, Source};
 use crate::value;
 
@@ -26,7 +26,6 @@ pub(crate) struct Scope {
 
 /// Pairs of flags that contradict each other, and why.
 const CONTRADICTIONS: &[(&str, &str, &str)] = &[
-    ("-d", "--keys", "both say how much to fill"),
     ("-d", "--append", "both say how much to fill"),
     ("--keys", "--append", "both say how much to fill"),
     (
@@ -69,15 +68,19 @@ const CONTRADICTIONS: &[(&str, &str, &str)] = &[
 
 impl Scope {
     /// Resolves the flags; `None` where nothing is to be filled.
-    pub(crate) fn resolve(data: &DataFlags, ledger: &mut Ledger) -> Result<Option<Self>, Failure> {
+    pub(crate) fn resolve(
+        data: &DataFlags,
+        existing: &ExistingFlags,
+        ledger: &mut Ledger,
+    ) -> Result<Option<Self>, Failure> {
         let given = [
             ("-d", data.data.is_some()),
             ("--keys", data.keys.is_some()),
-            ("--append", data.append.is_some()),
-            ("--until-memory", data.until_memory.is_some()),
-            ("--resume", data.resume),
-            ("--only-missing", data.only_missing),
-            ("-f", data.flush),
+            ("--append", existing.append.is_some()),
+            ("--until-memory", existing.until_memory.is_some()),
+            ("--resume", existing.resume),
+            ("--only-missing", existing.only_missing),
+            ("-f", existing.flush),
         ];
         let is_given = |flag: &str| given.contains(&(flag, true));
         let contradiction = CONTRADICTIONS
@@ -88,47 +91,59 @@ impl Scope {
                 "{one} and {other} do not go together: {why}; drop one of them"
             )));
         }
-        let until = data.until_memory.as_deref();
+        let until = existing.until_memory.as_deref();
         if let Some(given) = until {
             ledger.enter("until-memory", given, Source::Flag);
         }
         let until = until.map(value::memory_target).transpose()?;
-        let amount = match (&data.data, &data.keys, &data.append) {
-            (Some(given), ..) => {
-                ledger.enter("data", given.as_str(), Source::Flag);
-                value::amount(given)?
-            }
-            (_, Some(given), _) => {
-                let keys = value::whole("--keys", given, 1..=u64::MAX - 1, "keys")?;
-                ledger.enter("keys", keys, Source::Flag);
-                Amount::Keys(keys)
-            }
-            (.., Some(given)) => {
+        let amount = match (amount(data, ledger)?, &existing.append) {
+            (Some(amount), _) => amount,
+            (None, Some(given)) => {
                 ledger.enter("append", given.as_str(), Source::Flag);
                 value::keys_or_bytes(given)?
             }
-            (None, None, None) if until.is_some() => Amount::AsManyAsFit,
-            (None, None, None) => return Self::idle(data),
+            (None, None) if until.is_some() => Amount::AsManyAsFit,
+            (None, None) => return Self::idle(existing),
         };
         let on = |given: bool| given.then_some(true);
         Ok(Some(Self {
             amount,
-            append: data.append.is_some(),
+            append: existing.append.is_some(),
             until,
-            resume: ledger.decide("resume", on(data.resume), None, false),
-            only_missing: ledger.decide("only-missing", on(data.only_missing), None, false),
+            resume: ledger.decide("resume", on(existing.resume), None, false),
+            only_missing: ledger.decide("only-missing", on(existing.only_missing), None, false),
         }))
     }
 
     /// Nothing is to be filled: `--resume` and `--only-missing` do not say how much.
-    fn idle(data: &DataFlags) -> Result<Option<Self>, Failure> {
-        match (data.resume, data.only_missing) {
+    fn idle(existing: &ExistingFlags) -> Result<Option<Self>, Failure> {
+        match (existing.resume, existing.only_missing) {
             (false, false) => Ok(None),
             (resume, _) => Err(Failure::usage(format!(
                 "{} needs to know which keys there should be: give -d or --keys too",
                 if resume { "--resume" } else { "--only-missing" }
             ))),
         }
+    }
+}
+
+/// `-d` or `--keys`.
+pub(crate) fn amount(data: &DataFlags, ledger: &mut Ledger) -> Result<Option<Amount>, Failure> {
+    match (&data.data, &data.keys) {
+        (Some(_), Some(_)) => Err(Failure::usage(
+            "-d and --keys both say how much: drop one of them",
+        )),
+        (Some(given), None) => {
+            let amount = value::amount(given)?;
+            ledger.enter("data", given.as_str(), Source::Flag);
+            Ok(Some(amount))
+        }
+        (None, Some(given)) => {
+            let keys = value::whole("--keys", given, 1..=u64::MAX - 1, "keys")?;
+            ledger.enter("keys", keys, Source::Flag);
+            Ok(Some(Amount::Keys(keys)))
+        }
+        (None, None) => Ok(None),
     }
 }
 
@@ -139,7 +154,7 @@ mod tests {
 
     fn scope(line: &str) -> Result<Option<Scope>, Failure> {
         let flags = fill(&format!("-h x {line}")).unwrap();
-        Scope::resolve(&flags.data, &mut Ledger::default())
+        Scope::resolve(&flags.data, &flags.existing, &mut Ledger::default())
     }
 
     #[test]

@@ -5,28 +5,24 @@ use std::time::Duration;
 
 use engine::PlanOptions;
 use engine::nodes::ClusterOptions;
-use engine::plan::keyspace::DEFAULT_PREFIX;
-use engine::plan::options::{
-    CONNECTIONS_MAX, KEY_SIZE_MAX, STALL_SECONDS, STALL_SECONDS_MAX, VALUE_SIZE_MAX,
-};
+use engine::plan::options::{CONNECTIONS_MAX, STALL_SECONDS, STALL_SECONDS_MAX};
 use engine::plan::{DriverChoice, ReactorChoice, RepliesChoice, SendChoice};
+use engine::verify::Sample;
 
+use crate::access::Access;
+use crate::contents::Contents;
 use crate::depth::{self, Batch};
 use crate::environment::Environment;
 use crate::exit::Failure;
-use crate::flags::{DataFlags, EngineFlags, FillFlags};
+use crate::flags::{EngineFlags, FillFlags, Switches, VerifyFlags};
 use crate::ledger::{Ledger, Source};
 use crate::login::LoginChoice;
-use crate::preset::{self, Preset};
+use crate::preset::Preset;
 use crate::scope::Scope;
+use crate::scope::amount;
 use crate::value::number;
-use crate::{cluster, habits, value};
+use crate::{habits, value};
 
-const PORT: u16 = 6379;
-/// Databases are numbered by a C `int`.
-const DB_MAX: u64 = i32::MAX as u64;
-const KEY_SIZE: usize = 512;
-const VALUE_SIZE: usize = 512;
 const CONNECTIONS: usize = 2;
 
 /// How the result is told.
@@ -55,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) flush: bool,
     /// What to fill; `None` for `-f` alone.
     pub(crate) fill: Option<PlanOptions>,
+    /// Which keys to compare with the plan: those of `verify`, or after a fill.
+    pub(crate) verify: Option<Sample>,
     /// How to tell the result.
     pub(crate) format: Format,
     /// Where each of these came from.
@@ -67,30 +65,17 @@ impl Settings {
     /// Resolves flags in an environment. Reads a password file; contacts nobody.
     pub(crate) fn resolve(flags: &FillFlags, environment: &Environment) -> Result<Self, Failure> {
         let mut ledger = Ledger::default();
-        let server = &flags.server;
-        let host = server.host.as_deref().ok_or_else(|| {
-            Failure::usage(
-                "-h is missing: name the server to fill, as in redis-client fill -h localhost -d 1",
-            )
-        })?;
-        let host = ledger.decide("host", Some(value::host(host)?), None, String::new());
-        let port = number(server.port.as_deref(), "-p", 1, u64::from(u16::MAX), "")?;
-        let port = ledger.decide("port", port, None, PORT);
-        let login = LoginChoice::resolve(server, environment)?;
-        if let Some(username) = &server.username {
-            ledger.enter("username", username.as_str(), Source::Flag);
-        }
-        if let Some(password) = login.password_in_words() {
-            ledger.enter("password", password, login.source);
-        }
-        let db = number(server.db.as_deref(), "--db", 0, DB_MAX, "")?;
-        let db = ledger.decide("db", db, None, 0);
-        let cluster = cluster::resolve(flags, db, &mut ledger)?;
-        let mut warnings = login.warnings.clone();
-        let scope = Scope::resolve(&flags.data, &mut ledger)?;
-        let flush = flags.data.flush;
+        let access = Access::resolve(
+            (&flags.server, &flags.data),
+            environment,
+            "name the server to fill, as in redis-client fill -h localhost -d 1",
+            &mut ledger,
+        )?;
+        let mut warnings = access.login.warnings.clone();
+        let scope = Scope::resolve(&flags.data, &flags.existing, &mut ledger)?;
+        let flush = flags.existing.flush;
         ledger.decide("flush", flush.then_some(true), None, false);
-        let allow_eviction = flags.switches.allow_eviction;
+        let allow_eviction = flags.guards.allow_eviction;
         ledger.decide(
             "allow-eviction",
             allow_eviction.then_some(true),
@@ -115,24 +100,109 @@ impl Settings {
                 ));
             }
         };
-        let format = ledger.decide_name(
-            "output",
-            flags.switches.output.as_deref(),
-            &[("text", Format::Text), ("json", Format::Json)],
-        )?;
+        let verify = flags.verify.as_deref();
+        let sample = verify.map(|given| value::sample("--verify", given));
+        let verify = sample.transpose()?;
+        if let Some(given) = &flags.verify {
+            ledger.enter("verify", given.as_str(), Source::Flag);
+        }
+        let format = format(&flags.switches, &mut ledger)?;
         Ok(Self {
-            host,
-            port,
-            db,
-            cluster,
-            login,
+            host: access.host,
+            port: access.port,
+            db: access.db,
+            cluster: access.cluster,
+            login: access.login,
             flush,
             fill,
+            verify,
             format,
             ledger,
             warnings,
         })
     }
+
+    /// Resolves the flags of `verify` in an environment, as [`resolve`](Self::resolve) does.
+    pub(crate) fn resolve_verify(
+        flags: &VerifyFlags,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        let mut ledger = Ledger::default();
+        let access = Access::resolve(
+            (&flags.server, &flags.data),
+            environment,
+            "name the server, as in redis-client verify -h localhost -d 1",
+            &mut ledger,
+        )?;
+        let amount = amount(&flags.data, &mut ledger)?.ok_or_else(|| {
+            Failure::usage("nothing to verify: give -d or --keys, as for the fill")
+        })?;
+        let contents = Contents::resolve(&flags.data, flags.server.cluster, &mut ledger)?;
+        let given = flags.sample.as_deref();
+        let sample = given.map(|given| value::sample("--sample", given));
+        let sample = sample.transpose()?.unwrap_or(Sample::All);
+        ledger.decide("sample", given, None, "100%");
+        let stall_timeout = stall_timeout(&flags.switches, &mut ledger)?;
+        let format = format(&flags.switches, &mut ledger)?;
+        let options = PlanOptions {
+            amount,
+            key_size: contents.key_size,
+            value_size: contents.value_size,
+            key_prefix: flags.data.key_prefix.clone(),
+            start_key: contents.start_key,
+            seed: contents.seed,
+            key_layout: contents.key_layout,
+            stall_timeout,
+            // Nothing is sent by lanes.
+            pipeline_depth: 1,
+            connections: 1,
+            replies: RepliesChoice::Each,
+            driver: DriverChoice::Socket,
+            send: SendChoice::Copy,
+            reactors: ReactorChoice::Count(1),
+            pin: false,
+            resume: false,
+            only_missing: false,
+            force: false,
+            append: false,
+            until: None,
+        };
+        Ok(Self {
+            host: access.host,
+            port: access.port,
+            db: access.db,
+            cluster: access.cluster,
+            warnings: access.login.warnings.clone(),
+            login: access.login,
+            flush: false,
+            fill: Some(options),
+            verify: Some(sample),
+            format,
+            ledger,
+        })
+    }
+}
+
+/// `--output`.
+fn format(switches: &Switches, ledger: &mut Ledger) -> Result<Format, Failure> {
+    ledger.decide_name(
+        "output",
+        switches.output.as_deref(),
+        &[("text", Format::Text), ("json", Format::Json)],
+    )
+}
+
+/// `--stall-timeout`.
+fn stall_timeout(switches: &Switches, ledger: &mut Ledger) -> Result<Duration, Failure> {
+    let stall = number(
+        switches.stall_timeout.as_deref(),
+        "--stall-timeout",
+        1,
+        STALL_SECONDS_MAX,
+        "seconds",
+    )?;
+    let stall = ledger.decide("stall-timeout", stall, None, STALL_SECONDS);
+    Ok(Duration::from_secs(stall))
 }
 
 /// The engine's options.
@@ -143,84 +213,45 @@ fn plan_options(
     ledger: &mut Ledger,
     warnings: &mut Vec<String>,
 ) -> Result<PlanOptions, Failure> {
-    let (data, engine) = (&flags.data, &flags.engine);
-    let preset = engine.preset.as_deref().map(preset::named).transpose()?;
-    if let Some(preset) = preset {
-        ledger.enter("preset", preset.name, Source::Flag);
-    }
-    let (key_size, value_size) = sizes(data, preset, ledger)?;
-    let start_key = number(data.start_key.as_deref(), "--start-key", 0, u64::MAX, "")?;
-    let seed = number(data.seed.as_deref(), "--seed", 0, u64::MAX, "")?;
-    let layouts = cluster::key_layouts(flags.server.cluster);
-    let prefix_shown = data.key_prefix.clone();
-    ledger.decide("key-prefix", prefix_shown, None, DEFAULT_PREFIX.to_owned());
-    let start_key = ledger.decide("start-key", start_key, None, 0);
-    let seed = ledger.decide("seed", seed, None, 0);
-    let key_layout = ledger.decide_name("key-layout", data.key_layout.as_deref(), &layouts)?;
+    let engine = &flags.engine;
+    let contents = Contents::resolve(&flags.data, flags.server.cluster, ledger)?;
+    let preset = contents.preset;
     let (connections, reactors) = connections_and_reactors(engine, preset, ledger)?;
     let pipeline_depth = {
         let batch = Batch {
             preset,
-            key_size,
-            value_size,
+            key_size: contents.key_size,
+            value_size: contents.value_size,
         };
         depth::pipeline_depth(engine, &batch, environment, ledger, warnings)?
     };
     let replies = ledger.decide_name("replies", engine.replies.as_deref(), REPLIES)?;
     let driver = ledger.decide_name("driver", engine.driver.as_deref(), DRIVERS)?;
     let send = ledger.decide_name("send", engine.send.as_deref(), SENDS)?;
-    let stall = number(
-        engine.stall_timeout.as_deref(),
-        "--stall-timeout",
-        1,
-        STALL_SECONDS_MAX,
-        "seconds",
-    )?;
-    let stall = ledger.decide("stall-timeout", stall, None, STALL_SECONDS);
+    let stall_timeout = stall_timeout(&flags.switches, ledger)?;
     let pin = ledger.decide("pin", engine.no_pin.then_some(false), None, true);
     Ok(PlanOptions {
         amount: scope.amount,
-        key_size,
-        value_size,
+        key_size: contents.key_size,
+        value_size: contents.value_size,
         pipeline_depth,
         connections,
-        key_prefix: data.key_prefix.clone(),
-        start_key,
-        seed,
-        key_layout,
+        key_prefix: flags.data.key_prefix.clone(),
+        start_key: contents.start_key,
+        seed: contents.seed,
+        key_layout: contents.key_layout,
         replies,
         driver,
         send,
         reactors,
         pin,
-        stall_timeout: Duration::from_secs(stall),
+        stall_timeout,
         resume: scope.resume,
         only_missing: scope.only_missing,
-        force: flags.switches.force,
+        force: flags.guards.force,
         append: scope.append,
         until: scope.until,
     })
-}
-
-/// `--key-size` and `--value-size`.
-fn sizes(
-    data: &DataFlags,
-    preset: Option<&Preset>,
-    ledger: &mut Ledger,
-) -> Result<(usize, usize), Failure> {
-    let bytes = |given: &Option<String>, flag, max| {
-        number::<usize>(given.as_deref(), flag, 1, max as u64, "bytes")
-    };
-    let key_size = bytes(&data.key_size, "--key-size", KEY_SIZE_MAX)?;
-    let key_size = ledger.decide("key-size", key_size, preset.map(|p| p.key_size), KEY_SIZE);
-    let value_size = bytes(&data.value_size, "--value-size", VALUE_SIZE_MAX)?;
-    let value_size = ledger.decide(
-        "value-size",
-        value_size,
-        preset.map(|p| p.value_size),
-        VALUE_SIZE,
-    );
-    Ok((key_size, value_size))
 }
 
 /// Names of `--replies`, the default first.
@@ -314,8 +345,9 @@ fn refuse_idle_flags(flags: &FillFlags) -> Result<(), Failure> {
         ("--start-key", &data.start_key),
         ("--seed", &data.seed),
         ("--key-layout", &data.key_layout),
-        ("--preset", &engine.preset),
+        ("--preset", &data.preset),
         ("--pipeline-depth", &engine.pipeline_depth),
+        ("--verify", &flags.verify),
     ];
     match idle.into_iter().find(|(_, given)| given.is_some()) {
         None => Ok(()),

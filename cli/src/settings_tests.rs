@@ -8,7 +8,7 @@ use engine::plan::keyspace::KeyLayout;
 use engine::Amount;
 
 use super::*;
-use crate::flags::tests::fill;
+use crate::flags::tests::{fill, verify};
 
 fn resolve_in(line: &str, chunk_kib: Option<&str>) -> Result<Settings, Failure> {
     let environment = Environment {
@@ -276,4 +276,76 @@ fn a_password_is_entered_without_its_text() {
     let shown = format!("{settings:?}");
     assert!(!shown.contains("hunter2"), "{shown}");
     assert_eq!(sources(&settings)["password"], "flag");
+}
+
+fn resolve_verify(line: &str) -> Result<Settings, String> {
+    let flags = verify(line).unwrap_or_else(|failure| panic!("{line}: {}", failure.message));
+    let environment = Environment {
+        // It decides on nothing that verify does.
+        chunk_kib: Some("nonsense".into()),
+        ..Environment::default()
+    };
+    Settings::resolve_verify(&flags, &environment).map_err(|failure| {
+        assert_eq!(failure.status.code(), 2, "{line}");
+        failure.message
+    })
+}
+
+#[test]
+fn verify_plans_what_the_fill_plans() {
+    for line in [
+        "-h x -d 1",
+        "-h x --keys 7 --preset fast --value-size 9",
+        "-h x -c --keys 7 --seed 3 --start-key 5 --key-prefix p: --stall-timeout 9",
+    ] {
+        let (filled, verified) = (resolve(line), resolve_verify(line).unwrap());
+        let (fill, verify) = (filled.fill.unwrap(), verified.fill.unwrap());
+        assert_eq!(
+            (fill.amount, fill.key_size, fill.value_size),
+            (verify.amount, verify.key_size, verify.value_size)
+        );
+        assert_eq!(
+            (fill.start_key, fill.seed, fill.key_layout),
+            (verify.start_key, verify.seed, verify.key_layout)
+        );
+        assert_eq!(fill.key_prefix, verify.key_prefix);
+        assert_eq!(fill.stall_timeout, verify.stall_timeout);
+        assert_eq!(verified.verify, Some(Sample::All));
+        for (name, source) in verified.ledger.sources() {
+            let expected = filled.ledger.sources().get(&name).cloned();
+            assert_eq!(expected.unwrap_or("default".into()), source, "{name}");
+        }
+    }
+}
+
+#[test]
+fn samples_are_asked_for_in_two_ways() {
+    let sample = |line| resolve_verify(line).unwrap().verify;
+    assert_eq!(sample("-h x -d 1 --sample 7"), Some(Sample::Keys(7)));
+    assert_eq!(sample("-h x -d 1 --sample 1%"), Some(Sample::Percent(1.0)));
+    assert_eq!(resolve("-h x -d 1").verify, None);
+    assert_eq!(resolve("-h x -d 1 --verify").verify, Some(Sample::All));
+    assert_eq!(
+        resolve("-h x -d 1 --verify=3").verify,
+        Some(Sample::Keys(3))
+    );
+}
+
+#[test]
+fn what_cannot_be_verified_is_refused() {
+    for (line, words) in [
+        ("-d 1", "redis-client verify -h localhost"),
+        ("-h x", "give -d or --keys"),
+        ("-h x -d 1 --keys 2", "keep one of them"),
+        ("-h x -d 1 --sample 0", "--sample 0 is out of range"),
+        ("-h x -d 1 --sample 101%", "--sample 101% is out of range"),
+        ("-h x -d 1 --sample -1%", "--sample -1% is out of range"),
+        ("-h x -c -d 1 --db 2", "does not go with -c"),
+        ("-h x -d 1 --preset fats", "did you mean fast?"),
+    ] {
+        let message = resolve_verify(line).unwrap_err();
+        assert!(message.contains(words), "{line}: {message}");
+    }
+    assert!(refused("-h x -d 1 --verify=0").contains("--verify 0 is out of range"));
+    assert!(refused("-h x -f --verify").contains("--verify is given"));
 }

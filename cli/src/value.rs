@@ -8,6 +8,7 @@ use engine::error::AMOUNT_SYNTAX;
 use engine::plan::ReactorChoice;
 use engine::plan::memory_target::MemoryTarget;
 use engine::plan::options::REACTORS_MAX;
+use engine::verify::Sample;
 
 use crate::exit::Failure;
 use crate::habits;
@@ -127,6 +128,31 @@ pub(crate) fn memory_target(given: &str) -> Result<MemoryTarget, Failure> {
     })
 }
 
+/// A number of keys, or a part of all in percent.
+pub(crate) fn sample(flag: &str, given: &str) -> Result<Sample, Failure> {
+    let refused = |why: &str| {
+        Failure::usage(format!(
+            "{flag} {given} is {why}: write a number of keys (1000), or a part of them in percent, \
+             above 0% and at most 100% (1%, 0.5%)"
+        ))
+    };
+    let Some(percent) = given.strip_suffix('%') else {
+        let count = read_whole(given, &(1..=u64::MAX)).map_err(refused)?;
+        return Ok(Sample::Keys(count));
+    };
+    let digits = percent.strip_prefix('-').unwrap_or(percent);
+    let is_plain = digits.starts_with(|first: char| first.is_ascii_digit())
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    match percent.parse::<f64>() {
+        Ok(number) if is_plain && number > 0.0 && number < 100.0 => Ok(Sample::Percent(number)),
+        Ok(number) if is_plain && number == 100.0 => Ok(Sample::All),
+        Ok(_) if is_plain => Err(refused("out of range")),
+        _ => Err(refused("not a number")),
+    }
+}
+
 /// A host name or address, alone.
 pub(crate) fn host(given: &str) -> Result<String, Failure> {
     if let Some(explanation) = habits::of_host(given) {
@@ -194,6 +220,21 @@ mod tests {
 
     fn connections(given: &str) -> Result<u64, String> {
         whole("-n", given, 1..=1024, "connections").map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn a_sample_is_a_number_of_keys_or_a_part() {
+        let sample = |given| sample("--sample", given).map_err(|failure| failure.message);
+        assert_eq!(sample("7"), Ok(Sample::Keys(7)));
+        assert_eq!(sample("0.5%"), Ok(Sample::Percent(0.5)));
+        assert_eq!(sample("100%"), Ok(Sample::All));
+        for given in [
+            "", "0", "-1", "0%", "-0%", "-5%", "101%", "%", "a%", "1e1%", "inf%", "nan%", "1,5%",
+            "0.5", "5 %", ".%", "1..2%", "+1%",
+        ] {
+            let message = sample(given).unwrap_err();
+            assert!(message.contains("at most 100%"), "{given}: {message}");
+        }
     }
 
     #[test]

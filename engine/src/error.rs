@@ -166,7 +166,7 @@ pub enum Error {
     },
     /// The user may not run a command that a fill needs.
     #[error(
-        "{address}: the user may not run {command}: {message}; a fill needs +set +exists +dbsize +info +select +strlen +getrange (with -c also +cluster, with -f +flushdb; +client and +echo make it faster): ACL SETUSER, or log in as another user with -u and -a"
+        "{address}: the user may not run {command}: {message}; a fill needs +set +exists +dbsize +info +select +strlen +getrange (with -c also +cluster, with -f +flushdb; +client and +echo make it faster), verify +getrange +exists +dbsize: ACL SETUSER, or log in as another user with -u and -a"
     )]
     NotPermitted {
         /// The peer.

@@ -16,6 +16,9 @@ use crate::target::Login;
 /// How long a server may take for one answer before it counts as silent.
 pub const ANSWER_SECONDS_MAX: u64 = 5;
 
+/// A connection for questions is given up when the peer takes nothing for so long.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+
 /// What a server is asked to echo, to see whether it does.
 const ECHO_PROBE: &str = "fence";
 /// So much of a foreign answer is shown.
@@ -146,6 +149,46 @@ impl Greeting {
             Replies::Each
         })
     }
+}
+
+/// Opens a connection for questions, within `timeout`: logged in, the database selected, named.
+///
+/// # Errors
+/// The connection, the login or the database was refused, or the server does not answer.
+pub(crate) fn open(
+    address: SocketAddr,
+    login: &Login,
+    db: u32,
+    timeout: Duration,
+) -> Result<TcpStream> {
+    let lost = |error: std::io::Error| lost(address, "connecting", &error);
+    let deadline = Instant::now() + timeout;
+    let stream = socket::connect_to(address, timeout, SILENCE_MAX).map_err(lost)?;
+    stream.set_write_timeout(Some(timeout)).map_err(lost)?;
+    let mut talk = Talk {
+        stream: &stream,
+        parser: redis::Parser::new(),
+        address,
+        deadline,
+    };
+    if let Some(auth) = auth(login) {
+        let answer = talk.ask("AUTH", &[&auth])?.remove(0);
+        check_auth(address, login, &answer)?;
+    }
+    // Without the right to name itself a connection is as good.
+    let mut name = cmd("CLIENT");
+    name.arg("SETNAME").arg("redis-client-verify");
+    let named = talk.ask("CLIENT SETNAME", &[&name])?.remove(0);
+    if matches!(&named, Value::ServerError(error) if is_full(&error_text(error))) {
+        return Err(Error::TooManyClients { address });
+    }
+    if db != 0 {
+        let mut select = cmd("SELECT");
+        select.arg(db);
+        let answer = talk.ask("SELECT", &[&select])?.remove(0);
+        check_select(address, db, &answer)?;
+    }
+    Ok(stream)
 }
 
 /// Whether a server says that it has no room for another connection.

@@ -2,7 +2,7 @@
 //! the bytes; the audit looks whether the keys are there; the [`Report`](report::Report) says so.
 //!
 //! Control plane (may allocate, returns `Result`): [`plan`], [`machine`], [`observe`], [`target`],
-//! [`handshake`], [`control`], [`nodes`], [`monitor`], [`audit`], [`run`], [`report`]. Data plane (no
+//! [`handshake`], [`control`], [`nodes`], [`monitor`], [`audit`], [`run`], [`verify`], [`report`]. Data plane (no
 //! allocation, no formatting, no locks, no clock per frame): [`frame`], [`segment`], [`lane`],
 //! [`reply`], [`driver`], [`reactor`]. Imports run one way, from `run` down to `plan`.
 
@@ -54,6 +54,7 @@ pub mod stop;
 mod summary;
 pub mod target;
 pub mod until;
+pub mod verify;
 mod window;
 
 pub use error::{Error, Phase, Result};

@@ -48,6 +48,8 @@ pub struct Report {
     pub topology_changes: u64,
     /// What limited the speed.
     pub bottleneck: Bottleneck,
+    /// What `--verify` found afterwards; `null` without it.
+    pub verify: Option<Verification>,
     /// Whether every planned key was seen on the server.
     pub verdict: Verdict,
     /// Why the fill is incomplete, in a sentence.
@@ -67,6 +69,37 @@ pub struct Report {
     /// (`--allow-eviction`).
     #[serde(skip)]
     pub is_all_but_removed: bool,
+}
+
+impl Report {
+    /// Takes in what was found when the values were compared: a key that is missing or holds
+    /// something else makes the fill incomplete, and so does one that could not be looked at.
+    pub fn verified(&mut self, verification: Verification) {
+        let is_well = verification.verdict == VerifyVerdict::Verified;
+        let is_partly_well = self.is_as_asked && verification.is_as_asked;
+        if !is_well && !is_partly_well {
+            self.is_as_asked = false;
+            self.verdict = Verdict::Incomplete;
+            self.add_reason(verification.reason.as_deref().unwrap_or_default());
+        }
+        self.interrupted_by = self.interrupted_by.or(verification.interrupted_by);
+        self.verify = Some(verification);
+    }
+
+    /// Takes note that the values could not be compared, and why.
+    pub fn not_verified(&mut self, why: &str) {
+        self.is_as_asked = false;
+        self.verdict = Verdict::Incomplete;
+        self.add_reason(why);
+    }
+
+    fn add_reason(&mut self, found: &str) {
+        let found = format!("--verify: {found}");
+        self.reason = Some(match self.reason.take() {
+            Some(reason) => format!("{reason}; {found}"),
+            None => found,
+        });
+    }
 }
 
 /// What was planned, in the words of the flags.
@@ -259,5 +292,128 @@ pub enum Verdict {
     /// Every planned key was seen on the server.
     Complete,
     /// Anything else.
+    Incomplete,
+}
+
+/// The result of `verify`.
+#[derive(Clone, Debug, Serialize)]
+pub struct VerifyReport {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What should be there.
+    pub plan: VerifyPlan,
+    /// What is there.
+    #[serde(flatten)]
+    pub verification: Verification,
+}
+
+/// What should be there, in the words of the flags.
+#[derive(Clone, Debug, Serialize)]
+pub struct VerifyPlan {
+    /// `host:port`.
+    pub target: String,
+    /// Whether a cluster was looked at.
+    pub cluster: bool,
+    /// Number of planned keys.
+    pub keys: u64,
+    /// Bytes per key.
+    pub key_size: usize,
+    /// Bytes per value.
+    pub value_size: usize,
+    /// Where each setting came from: flag name to `flag`, `preset`, `env` or `default`.
+    pub sources: BTreeMap<String, String>,
+}
+
+/// What was seen when values were compared with the plan, byte for byte.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verification {
+    /// Planned keys that were to be looked at: all, or a sample.
+    pub to_check: u64,
+    /// Keys that were looked at.
+    pub checked: u64,
+    /// Those of them that hold their value.
+    pub present: u64,
+    /// Those that are not there.
+    pub missing: u64,
+    /// Those that hold something else.
+    pub wrong: u64,
+    /// The first of both.
+    pub examples: Examples,
+    /// Keys in the databases beside the planned ones, as far as DBSIZE shows them; `null` where
+    /// not every planned key was looked at.
+    pub beyond_plan: Option<u64>,
+    /// By node that answered.
+    pub nodes: Vec<VerifyNode>,
+    /// From the first question to the last answer.
+    pub seconds: f64,
+    /// Keys looked at per second.
+    pub rates: VerifyRates,
+    /// What it cost this process.
+    pub client: ClientCosts,
+    /// Connections that were lost and made again.
+    pub reconnects: u64,
+    /// How often slots were seen to have got other owners meanwhile.
+    pub topology_changes: u64,
+    /// Whether everything is as planned.
+    pub verdict: VerifyVerdict,
+    /// Why not, in a sentence.
+    pub reason: Option<String>,
+    /// The signal that ended it early.
+    #[serde(skip)]
+    pub interrupted_by: Option<i32>,
+    /// All that was asked for is as planned (`--allow-partial`).
+    #[serde(skip)]
+    pub is_as_asked: bool,
+}
+
+/// A few keys that are not as planned, escaped where they cannot be printed.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Examples {
+    /// Keys that are not there.
+    pub missing: Vec<String>,
+    /// Keys that hold something else.
+    pub wrong: Vec<WrongKey>,
+}
+
+/// A key that holds something else.
+#[derive(Clone, Debug, Serialize)]
+pub struct WrongKey {
+    /// The key.
+    pub key: String,
+    /// What is wrong with its value.
+    pub what: String,
+}
+
+/// What one node answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct VerifyNode {
+    /// `address:port`.
+    pub address: String,
+    /// Keys that were looked at there.
+    pub checked: u64,
+    /// Those that are not there.
+    pub missing: u64,
+    /// Those that hold something else.
+    pub wrong: u64,
+}
+
+/// Keys looked at per second.
+#[derive(Clone, Debug, Serialize)]
+pub struct VerifyRates {
+    /// Keys.
+    pub keys_per_second: f64,
+    /// MiB of key plus value.
+    pub payload_mib_per_second: f64,
+}
+
+/// The verdict of `verify`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerifyVerdict {
+    /// Every key that was to be looked at holds its value.
+    Verified,
+    /// A key is missing, or holds something else.
+    Mismatch,
+    /// Nothing is wrong with what was seen, but not everything was.
     Incomplete,
 }

@@ -74,6 +74,7 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
         slowest_node: slowest(&nodes),
         nodes,
         bottleneck: bottleneck(facts, &refused),
+        verify: None,
         reason: (!is_complete).then(|| reason(facts, &refused)),
         refused,
         reconnects: facts.passes.reconnects,
@@ -225,7 +226,7 @@ fn client_costs(facts: &Facts<'_>, payload_bytes: u64) -> ClientCosts {
 
 /// The largest resident set since this program was started. `ru_maxrss` would do, but it is
 /// inherited from whoever called exec(2).
-fn peak_rss_bytes() -> u64 {
+pub(crate) fn peak_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status
         .lines()

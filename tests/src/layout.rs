@@ -57,6 +57,10 @@ const LEVELS: &[&[&str]] = &[
     &["converge", "summary"],
     &["until"],
     &["run"],
+    &["verify::bodies", "verify::question"],
+    &["verify::interview"],
+    &["verify::reader", "verify::sample", "verify::findings"],
+    &["verify"],
 ];
 
 /// Imports that run the other way all the same: from, to, why.

@@ -26,5 +26,8 @@ mod server_state;
 mod sizes;
 mod standalone_changes;
 mod trouble;
+mod verify;
+mod verify_cluster;
+mod verify_trouble;
 mod wrong_input;
 mod wrong_server;

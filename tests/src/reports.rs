@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::fixtures::report::Report;
-use crate::fixtures::{Server, fill};
+use crate::fixtures::{Server, fill, verify};
 
 /// The report of the design, each field with its type; a type may be followed by `?` for null.
 fn promised() -> Value {
@@ -48,9 +48,28 @@ fn promised() -> Value {
         "rounds": "number",
         "topology_changes": "number",
         "bottleneck": "string",
+        "verify": null,
         "verdict": "string",
         "reason": "string?",
         "warnings": "list of string",
+    })
+}
+
+/// What `verify` finds, by itself and in the report of a fill.
+fn promised_of_verify() -> Value {
+    json!({
+        "to_check": "number", "checked": "number", "present": "number", "missing": "number",
+        "wrong": "number",
+        "examples": {"missing": ["string"], "wrong": [{"key": "string", "what": "string"}]},
+        "beyond_plan": "number?",
+        "nodes": [{
+            "address": "string", "checked": "number", "missing": "number", "wrong": "number",
+        }],
+        "seconds": "number",
+        "rates": {"keys_per_second": "number", "payload_mib_per_second": "number"},
+        "client": promised()["client"],
+        "reconnects": "number", "topology_changes": "number",
+        "verdict": "string", "reason": "string?",
     })
 }
 
@@ -79,6 +98,7 @@ fn keeps(promise: &Value, value: &Value, at: &str) {
                 .iter()
                 .for_each(|element| keeps(&promised[0], element, at));
         }
+        (Value::Null, Value::Null) => {}
         (Value::String(name), value) => {
             assert!(is_of_type(name, value), "{at} is {value} and not a {name}");
         }
@@ -104,6 +124,7 @@ fn is_of_type(name: &str, value: &Value) -> bool {
         "number" => value.is_number(),
         "string" => value.is_string(),
         "bool" => value.is_boolean(),
+        "list" => value.is_array(),
         other => panic!("no such type: {other}"),
     }
 }
@@ -200,4 +221,28 @@ fn a_flush_alone_is_reported_in_json_too() {
     server.add_foreign_keys(37);
     let outcome = fill(&server).with("-f --output json").run();
     outcome.succeeds().report().has([("flushed", 37.into())]);
+}
+
+#[test]
+fn what_verify_finds_has_the_promised_form() {
+    let server = Server::start();
+    let mut promise = promised();
+    promise["verify"] = promised_of_verify();
+    // All is well, so there are no examples.
+    promise["verify"]["examples"] = json!({"missing": "list", "wrong": "list"});
+    let report = fill(&server)
+        .with("--keys 100 --verify --replies each")
+        .report();
+    keeps_the_promise(&report, &promise);
+    let mut promise = promised_of_verify();
+    promise["schema"] = "number".into();
+    promise["plan"] = json!({
+        "target": "string", "cluster": "bool", "keys": "number", "key_size": "number",
+        "value_size": "number", "sources": "map of string",
+    });
+    // One key too many, and all of another seed.
+    let report = verify(&server)
+        .with("--keys 101 --seed 1")
+        .finds(1, 100, 101);
+    keeps(&promise, report.whole(), "report");
 }

@@ -25,6 +25,8 @@ enum Shape {
     All,
     /// Those at these places of each round of 16384, in ascending order.
     Places(Arc<[u16]>),
+    /// These.
+    Listed(Arc<[u64]>),
     /// Those of several sequences, none of which is joined itself, one after the other.
     Joined(Arc<[Part]>),
 }
@@ -52,6 +54,17 @@ impl KeySequence {
             shape: Shape::All,
             first,
             count,
+        }
+    }
+
+    /// These indices, in this order: few enough to be held in memory.
+    #[must_use]
+    pub fn listed(indices: impl Into<Arc<[u64]>>) -> Self {
+        let indices = indices.into();
+        Self {
+            first: 0,
+            count: indices.len() as u64,
+            shape: Shape::Listed(indices),
         }
     }
 
@@ -99,6 +112,7 @@ impl KeySequence {
                 let place = places[(number % round_length) as usize];
                 number / round_length * u64::from(SLOTS) + u64::from(place)
             }
+            Shape::Listed(indices) => indices[number as usize],
             Shape::Joined(parts) => {
                 let part = &parts[parts.partition_point(|part| part.begin <= number) - 1];
                 part.sequence.at(number - part.begin)
@@ -169,7 +183,7 @@ impl KeySequence {
         match &self.shape {
             Shape::Places(places) if places.binary_search(&place).is_err() => Self::default(),
             Shape::All | Shape::Places(_) => self.at_places([place].into()),
-            Shape::Joined(_) => self.within(&std::iter::once(slot).collect()),
+            Shape::Listed(_) | Shape::Joined(_) => self.within(&std::iter::once(slot).collect()),
         }
     }
 
@@ -178,6 +192,19 @@ impl KeySequence {
     pub fn deal(&self, owner_of: impl Fn(u16) -> Option<usize>, owners: usize) -> Vec<Self> {
         let mut dealt: Vec<Vec<Self>> = vec![Vec::new(); owners];
         for run in self.runs() {
+            if let Shape::Listed(indices) = &run.shape {
+                let (first, count) = (run.first as usize, run.count as usize);
+                let mut lists = vec![Vec::new(); owners];
+                for index in &indices[first..first + count] {
+                    if let Some(owner) = owner_of(slot_of_index(*index)) {
+                        lists[owner].push(*index);
+                    }
+                }
+                for (dealt, list) in dealt.iter_mut().zip(lists) {
+                    dealt.push(Self::listed(list));
+                }
+                continue;
+            }
             let mut places: BTreeMap<usize, Vec<u16>> = BTreeMap::new();
             let mut add = |place: u16| {
                 if let Some(owner) = owner_of(slot_of_index(place.into())) {
@@ -288,8 +315,10 @@ mod tests {
             let joined = KeySequence::join([left.clone(), within.head(skip), sequence.part(0, count.min(7))]);
             let window = joined.tail(skip / 2).head(keep);
             prop_assert_eq!(all(&window.within(&two)), wanted(&two, &window));
-            // And what is left of those.
-            let nested = KeySequence::join([window.tail(3), sequence.part(0, count.min(5)), window.head(9)]);
+            // And what is left of those, and of some that are listed.
+            let listed = KeySequence::listed(all(&left)).tail(skip / 3);
+            prop_assert_eq!(all(&listed.within(&two)), wanted(&two, &listed));
+            let nested = KeySequence::join([window.tail(3), listed.clone(), sequence.part(0, count.min(5)), window.head(9)]);
             prop_assert_eq!(all(&nested.within(&one)), wanted(&one, &nested));
             for slot in two.iter().take(20) {
                 let alone = std::iter::once(slot).collect();

@@ -33,6 +33,11 @@ impl ValueLayout {
         self.value_size
     }
 
+    /// What the values follow from.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Whether values are long enough for a stamp.
     #[must_use]
     pub fn is_stamped(&self) -> bool {
@@ -95,8 +100,9 @@ impl ValueLayout {
         value == expected
     }
 
-    /// SplitMix64, one stream per body.
-    fn fill_body(&self, body: u32, bytes: &mut [u8]) {
+    /// Writes what stands behind the stamp, or the whole value where there is none: SplitMix64,
+    /// one stream per body.
+    pub(crate) fn fill_body(&self, body: u32, bytes: &mut [u8]) {
         let mut state = mix(self.seed ^ u64::from(body).wrapping_mul(GOLDEN_GAMMA));
         for chunk in bytes.chunks_mut(8) {
             state = state.wrapping_add(GOLDEN_GAMMA);
@@ -106,7 +112,7 @@ impl ValueLayout {
 }
 
 /// The finalizer of SplitMix64.
-fn mix(mut z: u64) -> u64 {
+pub(crate) fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
