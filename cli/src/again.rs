@@ -35,7 +35,7 @@ pub(crate) fn command(flags: &FillFlags, plan: &Plan) -> String {
     line.value("-d", &data.data);
     if existing.append.is_some() {
         // The keys it was to add have a place by now.
-        line.add("--start-key", plan.sequence().at(0));
+        line.add("--start-key", plan.start_key);
         line.add("--keys", plan.keys());
     } else {
         line.value("--start-key", &data.start_key);

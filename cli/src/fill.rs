@@ -79,7 +79,7 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         !switches.quiet && !switches.no_progress,
         plan.payload_bytes(),
     );
-    let mut report = fill(
+    let (mut report, plan) = fill(
         &plan,
         &target,
         &mut nodes,
@@ -255,7 +255,7 @@ fn fill(
     signals: &Signals,
     mut display: Display,
     flushed: bool,
-) -> Result<Report, Failure> {
+) -> Result<(Report, Plan), Failure> {
     signals.enter(Stage::Filling);
     let stop = signals.stop();
     let mut told = false;

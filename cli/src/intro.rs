@@ -285,7 +285,7 @@ fn memory_target(target: MemoryTarget) -> String {
 
 /// Where keys go that are added to others.
 pub(crate) fn appended(plan: &Plan) -> Option<String> {
-    let first = plan.sequence().at(0);
+    let first = plan.start_key;
     (plan.appends || plan.until.is_some()).then(|| {
         format!("the keys go behind those that exist: from index {first} (--start-key {first}) on")
     })

@@ -30,6 +30,7 @@ fn complete() -> Report {
             target: "db:6379".into(),
             cluster: false,
             keys: 1_048_576,
+            start_key: 0,
             key_size: 512,
             value_size: 512,
             pipeline_depth: 7738,

@@ -21,7 +21,7 @@ impl Nodes {
     /// # Errors
     /// The keyspace has too few keys behind the end; a node is gone, or its slots are just moving.
     pub fn behind_existing(&mut self, plan: &Plan) -> Result<Plan> {
-        let first = plan.sequence().at(0);
+        let first = plan.start_key;
         let mut end = self.end_of_run(plan, first)?;
         loop {
             let moved = plan.behind(end)?;

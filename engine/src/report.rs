@@ -111,6 +111,8 @@ pub struct PlanSummary {
     pub cluster: bool,
     /// Number of keys.
     pub keys: u64,
+    /// Index of the first of them.
+    pub start_key: u64,
     /// Bytes per key.
     pub key_size: usize,
     /// Bytes per value.

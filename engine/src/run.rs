@@ -23,7 +23,8 @@ const CONTROLS_PER_NODE: u64 = 2;
 /// Handles per data connection: one moves bytes, one can hang up.
 const HANDLES_PER_LANE: u64 = 2;
 
-/// Fills `nodes` and looks whether everything arrived.
+/// Fills `nodes` and looks whether everything arrived. Returns the plan, too, with the keys that
+/// were planned in the end: a memory target decides how many that are.
 ///
 /// # Errors
 /// A server is gone before the start, or the driver cannot be set up. Refusals, losses and
@@ -34,7 +35,7 @@ pub fn fill(
     nodes: &mut Nodes,
     stop: &Stop,
     observe: &mut dyn FnMut(Event),
-) -> Result<Report> {
+) -> Result<(Report, Plan)> {
     let mut fill = prepare(plan, nodes, stop, observe)?;
     let begun_at = Instant::now();
     if plan.resumes {
@@ -65,7 +66,7 @@ pub fn fill(
         gave_up,
         ..
     } = fill;
-    Ok(summary::report(&Facts {
+    let report = summary::report(&Facts {
         plan: &plan,
         planned: planned.count(),
         target,
@@ -79,7 +80,8 @@ pub fn fill(
         changes,
         gave_up,
         signal: stop.signal(),
-    }))
+    });
+    Ok((report, Arc::unwrap_or_clone(plan)))
 }
 
 /// Raises limits, takes note of how things are before the first key, and starts to watch.

@@ -168,6 +168,7 @@ fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
         target: facts.target.to_string(),
         cluster: facts.nodes.is_cluster(),
         keys: plan.keys(),
+        start_key: plan.start_key,
         key_size: plan.keyspace().key_size(),
         value_size: plan.values().value_size(),
         pipeline_depth: plan.pipeline_depth,

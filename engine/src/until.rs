@@ -349,7 +349,7 @@ pub fn settle(nodes: &mut Nodes, plan: &Plan, flush: bool) -> Result<Plan> {
     let plan = match flush {
         true => plan.clone(),
         false => {
-            let end = nodes.end_of_run(plan, plan.sequence().at(0))?;
+            let end = nodes.end_of_run(plan, plan.start_key)?;
             plan.behind(end)?
         }
     };

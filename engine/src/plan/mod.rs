@@ -95,6 +95,8 @@ pub struct Plan {
     sequence: KeySequence,
     /// Geometry of every block.
     pub segment: Arc<Segment>,
+    /// Index of the first planned key.
+    pub start_key: u64,
     /// Commands per pipeline batch, as asked for.
     pub pipeline_depth: u64,
     /// Commands between fences: the depth, or what 8 MiB hold.
@@ -202,6 +204,7 @@ impl Plan {
         Ok(Self {
             sequence: KeySequence::new(options.start_key, keys),
             segment: Arc::new(Segment::new(frame, blocks.frames)),
+            start_key: options.start_key,
             keyspace,
             values,
             pipeline_depth: options.pipeline_depth,
@@ -233,9 +236,8 @@ impl Plan {
     /// # Errors
     /// The keyspace has too few keys behind that.
     pub(crate) fn behind(&self, end: u64) -> Result<Self> {
-        let first = self.sequence.at(0);
         let keys = match self.until {
-            Some(_) => (first + self.keys()).saturating_sub(end),
+            Some(_) => (self.start_key + self.keys()).saturating_sub(end),
             None => self.keys(),
         };
         let capacity = self.keyspace.capacity();
@@ -251,7 +253,10 @@ impl Plan {
                 cure: "append fewer keys, or choose another --key-size or --key-prefix".into(),
             });
         }
-        Ok(self.with_keys(KeySequence::new(end, keys)))
+        Ok(Self {
+            start_key: end,
+            ..self.with_keys(KeySequence::new(end, keys))
+        })
     }
 
     /// The same with other keys.
