@@ -74,39 +74,100 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
     let Some(plan) = plan else {
         return Ok(Status::Complete);
     };
-    let display = Display::new(
+    let ready = Ready {
+        flags,
+        settings: &settings,
+        target: &target,
+        signals: &signals,
         console,
-        !switches.quiet && !switches.no_progress,
-        plan.payload_bytes(),
-    );
-    let (mut report, plan) = fill(
-        &plan,
-        &target,
-        &mut nodes,
-        &signals,
-        display,
-        settings.flush,
-    )?;
-    report.plan.sources = settings.ledger.sources();
-    report.warnings = warnings;
-    let sample = settings.verify;
-    if let Some(sample) = sample.filter(|_| signals.stop().signal().is_none()) {
+    };
+    ready.carry_out(&plan, &mut nodes, warnings)
+}
+
+/// A fill of which nothing is left to be checked.
+struct Ready<'a> {
+    flags: &'a FillFlags,
+    settings: &'a Settings,
+    target: &'a Target,
+    signals: &'a Signals,
+    console: Console,
+}
+
+impl Ready<'_> {
+    /// Fills, compares the values if that is asked for, and reports; `warnings` are those told so
+    /// far.
+    fn carry_out(
+        &self,
+        plan: &Plan,
+        nodes: &mut Nodes,
+        mut warnings: Vec<String>,
+    ) -> Result<Status, Failure> {
+        let switches = &self.flags.switches;
         let shown = !switches.quiet && !switches.no_progress;
-        let servers = (&target, &mut nodes);
-        verify::after_fill(
-            &mut report,
-            (&plan, sample),
-            servers,
-            &signals,
-            (console, shown),
-        );
+        let display = Display::new(self.console, shown, plan.payload_bytes());
+        let (mut report, plan) = self.fill(plan, nodes, display, &mut warnings)?;
+        report.plan.sources = self.settings.ledger.sources();
+        report.warnings = warnings;
+        let sample = self.settings.verify;
+        if let Some(sample) = sample.filter(|_| self.signals.stop().signal().is_none()) {
+            verify::after_fill(
+                &mut report,
+                (&plan, sample),
+                (self.target, nodes),
+                self.signals,
+                (self.console, shown),
+            );
+        }
+        output::print(&output::report(&report, self.settings.format)?)?;
+        let status = status(&report, self.settings, &self.flags.guards);
+        if status != Status::Complete {
+            let again = again::command(self.flags, &plan);
+            console::error(&output::advice(&report, &again));
+        }
+        Ok(status)
     }
-    output::print(&output::report(&report, settings.format)?)?;
-    let status = status(&report, &settings, guards);
-    if status != Status::Complete {
-        console::error(&output::advice(&report, &again::command(flags, &plan)));
+
+    /// The fill itself, watched.
+    fn fill(
+        &self,
+        plan: &Plan,
+        nodes: &mut Nodes,
+        mut display: Display,
+        warnings: &mut Vec<String>,
+    ) -> Result<(Report, Plan), Failure> {
+        self.signals.enter(Stage::Filling);
+        let stop = self.signals.stop();
+        let mut told = false;
+        let mut observe = |event: Event| {
+            if let Some(signal) = stop.signal().filter(|_| !told) {
+                told = true;
+                display.note(&format!(
+                    "{}: stopping, which may take 2 s; a second signal ends at once",
+                    signals::name(signal)
+                ));
+            }
+            if let Event::Warning(text) = &event {
+                warnings.push(text.clone());
+            }
+            display.observe(event);
+        };
+        let outcome = run::fill(plan, self.target, nodes, stop, &mut observe);
+        display.close();
+        outcome.map_err(|error| {
+            let mut failure = Failure::from(error);
+            if self.settings.flush {
+                // "Nothing was changed" would not be true.
+                failure.status = Status::Incomplete;
+            }
+            match stop.signal() {
+                Some(signal) => Failure {
+                    status: Status::Interrupted(signal),
+                    ..failure
+                },
+                None => failure,
+            }
+        })
     }
-    Ok(status)
 }
 
 /// The plan for so many nodes at these addresses, unless there are only databases to empty.
@@ -245,46 +306,6 @@ fn flush(
     let keys = nodes.flush()?;
     signals.enter(Stage::Flushed);
     Ok(keys)
-}
-
-/// The fill itself, watched.
-fn fill(
-    plan: &Plan,
-    target: &Target,
-    nodes: &mut Nodes,
-    signals: &Signals,
-    mut display: Display,
-    flushed: bool,
-) -> Result<(Report, Plan), Failure> {
-    signals.enter(Stage::Filling);
-    let stop = signals.stop();
-    let mut told = false;
-    let mut observe = |event: Event| {
-        if let Some(signal) = stop.signal().filter(|_| !told) {
-            told = true;
-            display.note(&format!(
-                "{}: stopping, which may take 2 s; a second signal ends at once",
-                signals::name(signal)
-            ));
-        }
-        display.observe(event);
-    };
-    let outcome = run::fill(plan, target, nodes, stop, &mut observe);
-    display.close();
-    outcome.map_err(|error| {
-        let mut failure = Failure::from(error);
-        if flushed {
-            // "Nothing was changed" would not be true.
-            failure.status = Status::Incomplete;
-        }
-        match stop.signal() {
-            Some(signal) => Failure {
-                status: Status::Interrupted(signal),
-                ..failure
-            },
-            None => failure,
-        }
-    })
 }
 
 /// The exit status of a fill.

@@ -144,8 +144,10 @@ impl Fill<'_> {
                 self.note_refusals(&finding);
             }
             if !self.can_mend() && !is_all_seen {
-                // Control connections that were stuck are made again before they ask once more.
-                let is_stuck = !finding.unsettled.is_empty() && self.stop.signal().is_none();
+                // A control connection that was stuck is made again before it asks once more.
+                let is_stuck = !finding.unsettled.is_empty()
+                    && !self.nodes.is_cluster()
+                    && self.stop.signal().is_none();
                 if is_stuck && !std::mem::replace(&mut has_asked_again, true) {
                     continue;
                 }

@@ -32,7 +32,10 @@ impl Fill<'_> {
             let Some(forecast) = self.forecast(order, now) else {
                 continue;
             };
-            let is_end = !forecast.evicts && forecast.is_sure && !self.plan.is_forced;
+            if self.plan.is_forced {
+                continue;
+            }
+            let is_end = !forecast.evicts && forecast.is_sure;
             let text = forecast.in_words(&self.name_of(order.node));
             if is_end {
                 let cure =
