@@ -45,7 +45,9 @@ impl Reading {
         Ok(Self::parse(&memory, keys))
     }
 
-    fn parse(memory: &Info, keys: u64) -> Self {
+    /// Reads INFO memory of a server with so many keys.
+    #[must_use]
+    pub fn parse(memory: &Info, keys: u64) -> Self {
         let bytes = |field| memory.number(field).unwrap_or(0);
         Self {
             used: bytes("used_memory"),
@@ -137,7 +139,7 @@ impl Tables {
     pub fn bytes(&self, keys: u64) -> u64 {
         match self.kind {
             Kind::Chained => self.room(keys).saturating_mul(8),
-            Kind::Bucketed => self.room(keys) / 7 * 64,
+            Kind::Bucketed => (self.room(keys) / 7).saturating_mul(64),
         }
     }
 

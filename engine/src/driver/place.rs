@@ -24,6 +24,10 @@ pub(super) struct Place {
     /// When it last sent or received something.
     pub(super) moved_at: Instant,
     pub(super) attempts: u32,
+    /// How often in a row the connection was lost before anything sent on it was acknowledged, and
+    /// since when nothing was.
+    pub(super) fruitless: u32,
+    pub(super) fruitless_since: Instant,
     pub(super) was_connected: bool,
     /// Why it has no connection.
     pub(super) cause: String,
@@ -53,6 +57,8 @@ impl Place {
             since: now,
             moved_at: now,
             attempts: 0,
+            fruitless: 0,
+            fruitless_since: now,
             was_connected: false,
             cause: "it could not be connected".into(),
             unacknowledged: 0,
