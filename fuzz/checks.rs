@@ -10,6 +10,7 @@ use engine::frame::Frame;
 use engine::info::{Info, ServerFacts};
 use engine::lane::{Lane, LaneShape, Replies};
 use engine::latency::Latencies;
+use engine::memory::Reading;
 use engine::plan::keyspace::{KeyLayout, Keyspace};
 use engine::plan::sequence::KeySequence;
 use engine::plan::values::ValueLayout;
@@ -122,7 +123,7 @@ pub(crate) fn info(bytes: &[u8]) {
             let _ = (info.keys_beside(0), info.number::<f64>("used_cpu_sys"));
         }
         let [commands, errors, stats, cpu, memory, server] = &sections;
-        Snapshot::of(commands, errors, stats, cpu, memory, server)
+        Snapshot::of(commands, errors, stats, cpu, server, Reading::parse(memory, 7))
     };
     let (before, after) = (snapshot(), snapshot());
     for (before, after) in [(&before, &after), (&after, &before), (&before, &before)] {
