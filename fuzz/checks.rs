@@ -123,7 +123,14 @@ pub(crate) fn info(bytes: &[u8]) {
             let _ = (info.keys_beside(0), info.number::<f64>("used_cpu_sys"));
         }
         let [commands, errors, stats, cpu, memory, server] = &sections;
-        Snapshot::of(commands, errors, stats, cpu, server, Reading::parse(memory, 7))
+        Snapshot::of(
+            commands,
+            errors,
+            stats,
+            cpu,
+            server,
+            Reading::parse(memory, 7),
+        )
     };
     let (before, after) = (snapshot(), snapshot());
     for (before, after) in [(&before, &after), (&after, &before), (&before, &before)] {
