@@ -193,8 +193,11 @@ impl PerKey {
     #[must_use]
     pub fn forecast_min(&self, tables: &Tables, now: &Reading, keys: u64) -> u64 {
         let more = keys.saturating_sub(now.keys) as f64 * self.bytes.0;
-        (now.lasting() + more as u64)
-            .saturating_sub(tables.bytes(now.keys) + tables.leftover(now.keys))
+        let tables_now = tables
+            .bytes(now.keys)
+            .saturating_add(tables.leftover(now.keys));
+        (now.lasting().saturating_add(more as u64))
+            .saturating_sub(tables_now)
             .saturating_add(tables.bytes(keys))
     }
 
@@ -202,7 +205,7 @@ impl PerKey {
     #[must_use]
     pub fn forecast_max(&self, tables: &Tables, now: &Reading, keys: u64) -> u64 {
         let more = keys.saturating_sub(now.keys) as f64 * self.bytes.1;
-        (now.used + more as u64)
+        (now.used.saturating_add(more as u64))
             .saturating_sub(tables.bytes(now.keys))
             .saturating_add(tables.bytes_on_the_way(now.keys, keys))
     }

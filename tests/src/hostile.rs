@@ -1,7 +1,7 @@
 //! Servers that send what no server should: the program ends with an error that says so, in its
 //! time, without a panic and without taking much memory. And odd ones that are to be filled.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::fixtures::program::{Invocation, Outcome, fill_port};
 use crate::fixtures::scripted::Scripted;
@@ -9,6 +9,8 @@ use crate::fixtures::{Act, Script};
 
 /// Memory beyond which no server may drive the program.
 const RSS_BYTES_MAX: u64 = 64 << 20;
+/// So long memory is watched; the fixture ends a program that takes longer.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Keys of a fill with several fences.
 const KEYS: u64 = 5_000;
 
@@ -22,9 +24,10 @@ fn fill(server: &Scripted) -> Invocation<'static> {
 #[track_caller]
 fn run(invocation: &Invocation<'_>) -> Outcome {
     let mut running = invocation.start();
+    let begin = Instant::now();
     let mut peak_rss_bytes = 0;
-    while !running.has_ended() && running.is_in_time() {
-        peak_rss_bytes = running.peak_rss_bytes().max(peak_rss_bytes);
+    while !running.has_ended() && begin.elapsed() < PATIENCE {
+        peak_rss_bytes = peak_rss_bytes_of(running.id()).max(peak_rss_bytes);
         std::thread::sleep(Duration::from_millis(1));
     }
     let outcome = running.wait();
@@ -32,6 +35,14 @@ fn run(invocation: &Invocation<'_>) -> Outcome {
     outcome.check((1..RSS_BYTES_MAX).contains(&peak_rss_bytes), &what);
     outcome.never_mentions("\u{1b}");
     outcome
+}
+
+/// The most memory that a process has had so far, in bytes; 0 once it has ended.
+fn peak_rss_bytes_of(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or(0) << 10
 }
 
 /// A fill of this server ends promptly, with this status and an error that has these words.
