@@ -97,10 +97,7 @@ impl Greeting {
             let off = cmd("CLIENT").arg("REPLY").arg("OFF").get_packed_command();
             talk.exchange("CLIENT REPLY", &off, 0)?;
         }
-        let stream = talk
-            .talk
-            .into_stream()
-            .map_err(|failure| failed(self.address, "SET", failure))?;
+        let stream = talk.into_stream()?;
         Ok(match refusal {
             None => Greeted::Ready(stream, replies),
             Some(error) => Greeted::Skipped(stream, replies, error),
@@ -162,13 +159,11 @@ pub(crate) fn open(
     db: u32,
     timeout: Duration,
 ) -> Result<TcpStream> {
-    let lost = |error: std::io::Error| lost(address, "connecting", &error);
     let deadline = Instant::now() + timeout;
-    let stream = socket::connect_to(address, timeout, SILENCE_MAX).map_err(lost)?;
-    stream.set_write_timeout(Some(timeout)).map_err(lost)?;
-    let mut talk = Talk {
-        stream: &stream,
-        parser: redis::Parser::new(),
+    let stream = socket::connect_to(address, timeout, SILENCE_MAX)
+        .map_err(|error| failed(address, "connecting", error.into()))?;
+    let mut talk = Dialogue {
+        talk: Talk::new(stream),
         address,
         deadline,
     };
@@ -189,7 +184,7 @@ pub(crate) fn open(
         let answer = talk.ask("SELECT", &[&select])?.remove(0);
         check_select(address, db, &answer)?;
     }
-    Ok(stream)
+    talk.into_stream()
 }
 
 /// Whether a server says that it has no room for another connection.
@@ -322,6 +317,12 @@ impl Dialogue {
         self.talk
             .exchange(bytes, answers, ANSWERS_BYTES_MAX, self.deadline)
             .map_err(|failure| failed(self.address, what, failure))
+    }
+
+    /// The connection, nothing being left on it.
+    fn into_stream(self) -> Result<TcpStream> {
+        let stream = self.talk.into_stream();
+        stream.map_err(|failure| failed(self.address, "the greeting", failure))
     }
 }
 
