@@ -149,7 +149,7 @@ impl Tables {
     pub fn bytes_on_the_way(&self, keys_now: u64, keys: u64) -> u64 {
         let bytes = self.bytes(keys);
         match self.room(keys) > self.room(keys_now) {
-            true => bytes + bytes / 2,
+            true => bytes.saturating_add(bytes / 2),
             false => bytes,
         }
     }

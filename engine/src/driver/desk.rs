@@ -24,9 +24,6 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 const NUDGE_AFTER: Duration = Duration::from_secs(2);
 /// A connection that lasted so long was a good one.
 const GOOD_CONNECTION_MIN: Duration = Duration::from_secs(2);
-/// A connection that is lost so often before anything is acknowledged, for longer than
-/// `--stall-timeout`, is given up.
-const FRUITLESS_MAX: u32 = 5;
 /// So long all lanes together are connected on the reactor's own thread; whoever does not answer
 /// by then is left to the dialers.
 const DIAL_AT_ONCE: Duration = Duration::from_millis(250);
@@ -211,8 +208,7 @@ impl Desk {
         // Bytes alone are no progress: a line may drip for ever.
         if place.lane.frames_replied() > replied {
             self.moved_at[place.node] = now;
-            place.moved_at = now;
-            (place.fruitless, place.fruitless_since) = (0, now);
+            place.acknowledged(now);
         }
         let end = match received {
             Ok(()) if place.lane.is_done() => LaneEnd::Done,
@@ -251,13 +247,7 @@ impl Desk {
             .frames_sent()
             .saturating_sub(place.lane.frames_replied());
         place.lane.disconnected();
-        // The first frame of each connection is acknowledged by itself: one key each time would
-        // look like progress.
-        place.fruitless += 1;
-        let is_in_vain = place.fruitless >= FRUITLESS_MAX;
-        if is_in_vain && place.fruitless_since.elapsed() > self.shared.stall_timeout {
-            let times = place.fruitless;
-            let cause = format!("the connection was lost {times} times in a row: {cause}");
+        if let Some(cause) = place.lost_in_vain(self.shared.stall_timeout, cause) {
             place.end = Some(LaneEnd::Failed(cause));
             return;
         }
