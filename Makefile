@@ -1,6 +1,6 @@
 # `make` without a target prints what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build test check chaos demo demo-cluster bench redis-start redis-stop \
+.PHONY: help build test check chaos fuzz asan demo demo-cluster bench redis-start redis-stop \
 	redis-cluster-start redis-cluster-stop install clean
 
 PREFIX ?= /usr/local
@@ -9,6 +9,7 @@ NODES ?= 3
 REPLICAS ?= 0
 CHAOS_SEEDS ?= 200
 CHAOS_JOBS ?= 6
+FUZZ_SECONDS ?= 20
 CARGO ?= cargo
 
 help: ## print this list
@@ -42,6 +43,12 @@ demo-cluster: server build ## the same with a private cluster of five masters
 
 bench: server build ## the figures of PERFORMANCE.md (about ten minutes; best on an idle machine)
 	$(CARGO) bench --locked -p redis-client-benches
+
+fuzz: ## fuzz what reads the words of a server, each target for FUZZ_SECONDS (20)
+	scripts/fuzz.sh '$(FUZZ_SECONDS)'
+
+asan: server ## the engine's tests, and fills by every driver, under AddressSanitizer
+	scripts/asan.sh
 
 redis-start: server ## start a server without persistence on PORT (6379)
 	scripts/server.sh start $(PORT)

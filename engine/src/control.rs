@@ -1,22 +1,26 @@
-//! The control connection of one server, through the `redis` crate: what the server is, whether
-//! can be filled at all, FLUSHDB, INFO and DBSIZE. Never writes a key.
+//! The control connection of one server: what the server is, whether it can be filled at all, FLUSHDB, INFO and DBSIZE. Never writes a key.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Connection, ConnectionLike, RedisConnectionInfo, Value, cmd};
+use redis::{Cmd, Value, cmd};
 
+use crate::answer::{ANSWERS_BYTES_MAX, start};
 use crate::cluster::topology::Topology;
 use crate::error::{Error, Result};
 use crate::handshake::{self, ANSWER_SECONDS_MAX, error_text};
 pub use crate::info::{Info, ServerFacts};
 use crate::machine::is_local;
 use crate::reply::error_class;
+use crate::talk::{Failure, Talk};
 use crate::target::{Login, Target};
 use crate::{refusal, socket};
 
 /// How long a server may take for one answer, unless there are others to ask.
 const PATIENCE: Duration = Duration::from_secs(ANSWER_SECONDS_MAX);
+/// Most bytes of one answer to a single command, CLUSTER SLOTS excepted. The largest honest one is
+/// INFO commandstats, some 40 KiB.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// How long a server may take to free what was flushed.
 const FLUSH_SECONDS_MAX: Duration = Duration::from_secs(600);
 /// How often it is asked whether it is done.
@@ -24,12 +28,12 @@ const FLUSH_POLL: Duration = Duration::from_millis(20);
 
 /// One control connection.
 pub struct Control {
-    connection: Connection,
+    talk: Talk,
     target: Target,
     facts: ServerFacts,
     is_logged_in: bool,
     patience: Duration,
-    /// An answer was not waited for; whatever is read next would be that one.
+    /// An answer was not waited for, or not understood; whatever is read next could be that one.
     is_out_of_step: bool,
 }
 
@@ -73,30 +77,11 @@ impl Control {
     }
 
     fn connect_to(target: &Target, address: SocketAddr, patience: Duration) -> Result<Self> {
-        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let timeout = Some(patience);
-        let failed = |error: &redis::RedisError| handshake::answer_error(address, "PING", error);
-        // Without credentials and library name the crate sends nothing by itself, so that the
-        // time-out is in place before anything is awaited.
-        let host = match address {
-            SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
-            _ => address.ip().to_string(),
-        };
-        let info = redis::ConnectionAddr::Tcp(host, address.port());
-        let info = redis::IntoConnectionInfo::into_connection_info(info)
-            .map_err(|error| failed(&error))?
-            .set_redis_settings(settings);
-        let connection = redis::Client::open(info)
-            .and_then(|client| client.get_connection_with_timeout(patience))
-            .and_then(|connection| {
-                connection.set_read_timeout(timeout)?;
-                connection.set_write_timeout(timeout)?;
-                Ok(connection)
-            })
-            .map_err(|error| failed(&error))?;
+        let stream = socket::connect_to(address, patience, socket::KEEPALIVE)
+            .map_err(|error| handshake::failed(address, "connecting", error.into()))?;
         let facts = ServerFacts::of(address);
         let mut control = Self {
-            connection,
+            talk: Talk::new(stream),
             target: target.clone(),
             facts,
             is_logged_in: false,
@@ -124,8 +109,6 @@ impl Control {
     /// Changes how long the server may take for one answer.
     pub(crate) fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
-        // The connection is open and the duration not zero, so this cannot fail.
-        let _ = self.connection.set_read_timeout(Some(patience));
     }
 
     /// What the server said of itself.
@@ -258,14 +241,13 @@ impl Control {
     pub(crate) fn read_info(&self, answer: &Value) -> Result<Info> {
         match answer {
             Value::BulkString(bytes) => Ok(Info::parse(&String::from_utf8_lossy(bytes))),
-            Value::VerbatimString { text, .. } => Ok(Info::parse(text)),
             Value::ServerError(error) => Err(self.refusal("INFO", &error_text(error))),
-            _ => Ok(Info::default()),
+            other => Err(self.foreign("INFO", other)),
         }
     }
 
-    /// Sends a pipeline of commands, packed, and reads `answers` answers; again on a new
-    /// connection where the old one was lost.
+    /// Sends a pipeline of commands, packed, and reads `answers` answers, of at most
+    /// [`ANSWERS_BYTES_MAX`] together; again on a new connection where the old one was lost.
     ///
     /// # Errors
     /// The server is gone or silent.
@@ -275,36 +257,46 @@ impl Control {
         packed: &[u8],
         answers: usize,
     ) -> Result<Vec<Value>> {
+        self.pipeline_within(ANSWERS_BYTES_MAX, what, packed, answers)
+    }
+
+    /// As [`pipeline`](Self::pipeline), the answers having at most `bytes_max` bytes.
+    fn pipeline_within(
+        &mut self,
+        bytes_max: usize,
+        what: &'static str,
+        packed: &[u8],
+        answers: usize,
+    ) -> Result<Vec<Value>> {
         if !self.is_out_of_step {
-            match self.exchange(what, packed, answers) {
+            match self.exchange(bytes_max, what, packed, answers) {
                 Err(Error::ConnectionLost { .. }) if self.is_logged_in => {}
                 outcome => return outcome,
             }
         }
         *self = self.reconnect()?;
-        self.exchange(what, packed, answers)
+        self.exchange(bytes_max, what, packed, answers)
     }
 
     fn exchange(
         &mut self,
+        bytes_max: usize,
         what: &'static str,
         packed: &[u8],
         answers: usize,
     ) -> Result<Vec<Value>> {
-        let failure = match self.connection.req_packed_commands(packed, 0, answers) {
-            Ok(values) => return Ok(values),
-            Err(error) => error,
-        };
+        let deadline = Instant::now() + self.patience;
+        let exchanged = self.talk.exchange(packed, answers, bytes_max, deadline);
+        self.is_out_of_step = exchanged.is_err();
         let address = self.facts.address;
-        self.is_out_of_step = failure.is_timeout();
-        if failure.is_timeout() && self.is_logged_in {
-            return Err(Error::Stuck {
+        exchanged.map_err(|failure| match failure {
+            Failure::Late if self.is_logged_in => Error::Stuck {
                 address,
                 what,
                 seconds: self.patience.as_secs(),
-            });
-        }
-        Err(handshake::answer_error(address, what, &failure))
+            },
+            failure => handshake::failed(address, what, failure),
+        })
     }
 
     /// The error that a refused command means for a fill.
@@ -336,12 +328,7 @@ impl Control {
             Value::ServerError(error) if error_text(&error).starts_with("NOPERM") => {}
             Value::ServerError(error) => return Err(self.refusal("PING", &error_text(&error))),
             Value::SimpleString(pong) if pong == "PONG" => {}
-            other => {
-                return Err(Error::NotRedis {
-                    address,
-                    saw: format!("it answered PING with {other:?}"),
-                });
-            }
+            other => return Err(self.foreign("PING", &other)),
         }
         if self.target.db != 0 {
             let answer = self.ask("SELECT", cmd("SELECT").arg(self.target.db))?;
@@ -390,10 +377,19 @@ impl Control {
         }
     }
 
+    /// A section of INFO, where the server lets us see it.
+    fn optional_info(&mut self, section: &str) -> Result<Option<Info>> {
+        match self.info(section) {
+            Ok(info) => Ok(Some(info)),
+            Err(Error::NotPermitted { .. } | Error::Server { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Mode, role and size. Where INFO is not permitted the checks that need it are left out.
     fn check_state(&mut self) -> Result<()> {
         self.check_software()?;
-        if let Ok(replication) = self.info("replication")
+        if let Some(replication) = self.optional_info("replication")?
             && replication.text("role") == Some("slave")
         {
             let master = replication
@@ -407,16 +403,16 @@ impl Control {
             return Err(self.refusal("SET", &format!("READONLY replica of {master}:{port}")));
         }
         if self
-            .info("persistence")
-            .is_ok_and(|info| info.text("loading") == Some("1"))
+            .optional_info("persistence")?
+            .is_some_and(|info| info.text("loading") == Some("1"))
         {
             return Err(self.refusal("PING", "LOADING"));
         }
         self.facts.keys = self.key_count()?;
-        if let Ok(memory) = self.info("memory") {
+        if let Some(memory) = self.optional_info("memory")? {
             self.facts.remember_memory(&memory);
         }
-        if let Ok(keyspace) = self.info("keyspace") {
+        if let Some(keyspace) = self.optional_info("keyspace")? {
             self.facts.keys_elsewhere = keyspace.keys_beside(self.target.db);
         }
         Ok(())
@@ -426,16 +422,29 @@ impl Control {
     /// once: everything asked here may be asked twice.
     pub(crate) fn ask(&mut self, what: &'static str, command: &Cmd) -> Result<Value> {
         let packed = command.get_packed_command();
-        let mut answers = self.pipeline(what, &packed, 1)?;
+        let bytes_max = match what {
+            "CLUSTER SLOTS" => ANSWERS_BYTES_MAX,
+            _ => ANSWER_BYTES_MAX,
+        };
+        let mut answers = self.pipeline_within(bytes_max, what, &packed, 1)?;
         Ok(answers.pop().unwrap_or(Value::Nil))
     }
 
     /// Asks for a number.
     pub(crate) fn number(&mut self, what: &'static str, command: &Cmd) -> Result<u64> {
         match self.ask(what, command)? {
-            Value::Int(number) => Ok(u64::try_from(number).unwrap_or(0)),
+            Value::Int(number @ 0..) => Ok(number.unsigned_abs()),
             Value::ServerError(error) => Err(self.refusal(what, &error_text(&error))),
-            _ => Ok(0),
+            other => Err(self.foreign(what, &other)),
+        }
+    }
+
+    /// The error that an answer of the wrong type means.
+    pub(crate) fn foreign(&self, what: &'static str, answer: &Value) -> Error {
+        let saw = format!("{answer:?}");
+        Error::NotRedis {
+            address: self.facts.address,
+            saw: format!("it answered {what} with {}", start(saw.as_bytes())),
         }
     }
 }

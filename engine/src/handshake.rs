@@ -1,16 +1,18 @@
 //! What every new connection says first: AUTH, SELECT, a name, the reply mode, and the first
 //! frame by itself, so that a refusal shows before anything else happens.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value, cmd};
 
+use crate::answer::{self, shown};
 use crate::error::{Error, Result};
 use crate::lane::Replies;
 use crate::reply::error_class;
 use crate::socket;
+use crate::talk::{Failure, Patient, Talk};
 use crate::target::Login;
 
 /// How long a server may take for one answer before it counts as silent.
@@ -21,8 +23,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(15);
 
 /// What a server is asked to echo, to see whether it does.
 const ECHO_PROBE: &str = "fence";
-/// So much of a foreign answer is shown.
-const SHOWN_BYTES_MAX: usize = 64;
+/// Most bytes of the answers to one greeting.
+const ANSWERS_BYTES_MAX: usize = 64 << 10;
 
 /// What a data connection is to become.
 #[derive(Clone, Debug)]
@@ -72,11 +74,8 @@ impl Greeting {
                     message: socket::describe(&error),
                 }
             })?;
-        let lost = |error: std::io::Error| lost(self.address, "setting up", &error);
-        stream.set_write_timeout(Some(timeout)).map_err(lost)?;
-        let mut talk = Talk {
-            stream: &stream,
-            parser: redis::Parser::new(),
+        let mut talk = Dialogue {
+            talk: Talk::new(stream),
             address: self.address,
             deadline,
         };
@@ -98,8 +97,7 @@ impl Greeting {
             let off = cmd("CLIENT").arg("REPLY").arg("OFF").get_packed_command();
             talk.exchange("CLIENT REPLY", &off, 0)?;
         }
-        stream.set_read_timeout(None).map_err(lost)?;
-        stream.set_write_timeout(None).map_err(lost)?;
+        let stream = talk.into_stream()?;
         Ok(match refusal {
             None => Greeted::Ready(stream, replies),
             Some(error) => Greeted::Skipped(stream, replies, error),
@@ -107,7 +105,7 @@ impl Greeting {
     }
 
     /// SELECT, CLIENT SETNAME, and whether CLIENT REPLY may be used.
-    fn introduce(&self, talk: &mut Talk<'_>) -> Result<Replies> {
+    fn introduce(&self, talk: &mut Dialogue) -> Result<Replies> {
         let mut select = cmd("SELECT");
         select.arg(self.db);
         let mut name = cmd("CLIENT");
@@ -161,13 +159,11 @@ pub(crate) fn open(
     db: u32,
     timeout: Duration,
 ) -> Result<TcpStream> {
-    let lost = |error: std::io::Error| lost(address, "connecting", &error);
     let deadline = Instant::now() + timeout;
-    let stream = socket::connect_to(address, timeout, SILENCE_MAX).map_err(lost)?;
-    stream.set_write_timeout(Some(timeout)).map_err(lost)?;
-    let mut talk = Talk {
-        stream: &stream,
-        parser: redis::Parser::new(),
+    let stream = socket::connect_to(address, timeout, SILENCE_MAX)
+        .map_err(|error| failed(address, "connecting", error.into()))?;
+    let mut talk = Dialogue {
+        talk: Talk::new(stream),
         address,
         deadline,
     };
@@ -188,7 +184,7 @@ pub(crate) fn open(
         let answer = talk.ask("SELECT", &[&select])?.remove(0);
         check_select(address, db, &answer)?;
     }
-    Ok(stream)
+    talk.into_stream()
 }
 
 /// Whether a server says that it has no room for another connection.
@@ -217,7 +213,8 @@ pub(crate) fn check_auth(address: SocketAddr, login: &Login, answer: &Value) -> 
                 .as_ref()
                 .map(|name| format!(" as '{name}'"))
                 .unwrap_or_default(),
-            message: without_arguments(login, &error_text(error)),
+            // The password goes before anything else is changed or cut.
+            message: shown(&without_arguments(login, &raw_text(error))),
         }),
         _ => Ok(()),
     }
@@ -248,9 +245,14 @@ pub(crate) fn check_select(address: SocketAddr, db: u32, answer: &Value) -> Resu
     }
 }
 
-/// A server's error as it stood on the wire: class, then message.
+/// A server's error, class, then message, fit to be shown.
 #[must_use]
 pub fn error_text(error: &redis::ServerError) -> String {
+    shown(&raw_text(error))
+}
+
+/// A server's error as it stood on the wire.
+fn raw_text(error: &redis::ServerError) -> String {
     match error.details() {
         Some(details) => format!("{} {details}", error.code()),
         None => error.code().to_owned(),
@@ -263,19 +265,19 @@ pub fn error_text(error: &redis::ServerError) -> String {
 /// # Errors
 /// It is none, or does not answer in time.
 pub fn sniff(stream: &TcpStream, address: SocketAddr) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(ANSWER_SECONDS_MAX);
-    let lost = |error: std::io::Error| lost(address, "PING", &error);
-    (&*stream)
+    let lost = |error: std::io::Error| failed(address, "PING", error.into());
+    let mut patient = Patient {
+        stream,
+        deadline: Instant::now() + Duration::from_secs(ANSWER_SECONDS_MAX),
+    };
+    patient
         .write_all(&cmd("PING").get_packed_command())
         .map_err(lost)?;
     // Whatever a server answers to PING is one short line.
     let mut bytes = [0; 512];
     let mut length = 0;
     while length < bytes.len() && !bytes[..length].contains(&b'\n') {
-        match (Patient { stream, deadline })
-            .read(&mut bytes[length..])
-            .map_err(lost)?
-        {
+        match patient.read(&mut bytes[length..]).map_err(lost)? {
             0 => break,
             more => length += more,
         }
@@ -288,46 +290,19 @@ pub fn sniff(stream: &TcpStream, address: SocketAddr) -> Result<()> {
     let saw = match line {
         [b'+' | b'-', ..] if bytes[..length].contains(&b'\n') => return Ok(()),
         [] => "it closed the connection".into(),
-        line => {
-            let shown = &line[..line.len().min(SHOWN_BYTES_MAX)];
-            format!("it answered PING with '{}'", shown.escape_ascii())
-        }
+        line => format!("it answered PING with {}", answer::start(line)),
     };
     Err(Error::NotRedis { address, saw })
 }
 
-/// Reads up to a deadline, however slowly the bytes drip, and on when a signal interrupts.
-struct Patient<'a> {
-    stream: &'a TcpStream,
-    deadline: Instant,
-}
-
-impl Read for Patient<'_> {
-    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
-        loop {
-            let patience = self.deadline.saturating_duration_since(Instant::now());
-            if patience.is_zero() {
-                return Err(ErrorKind::TimedOut.into());
-            }
-            self.stream.set_read_timeout(Some(patience))?;
-            let mut stream = self.stream;
-            match stream.read(bytes) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                outcome => return outcome,
-            }
-        }
-    }
-}
-
-/// A blocking conversation on a fresh connection.
-struct Talk<'a> {
-    stream: &'a TcpStream,
-    parser: redis::Parser,
+/// A conversation on a fresh connection, all of it up to one deadline.
+struct Dialogue {
+    talk: Talk,
     address: SocketAddr,
     deadline: Instant,
 }
 
-impl Talk<'_> {
+impl Dialogue {
     /// Sends commands and reads as many answers.
     fn ask(&mut self, what: &'static str, commands: &[&Cmd]) -> Result<Vec<Value>> {
         let packed: Vec<u8> = commands
@@ -339,64 +314,37 @@ impl Talk<'_> {
 
     /// Sends bytes and reads `answers` answers.
     fn exchange(&mut self, what: &'static str, bytes: &[u8], answers: usize) -> Result<Vec<Value>> {
-        self.stream
-            .write_all(bytes)
-            .map_err(|error| lost(self.address, what, &error))?;
-        (0..answers)
-            .map(|_| {
-                self.parser
-                    .parse_value(Patient {
-                        stream: self.stream,
-                        deadline: self.deadline,
-                    })
-                    .map_err(|error| answer_error(self.address, what, &error))
-            })
-            .collect()
+        self.talk
+            .exchange(bytes, answers, ANSWERS_BYTES_MAX, self.deadline)
+            .map_err(|failure| failed(self.address, what, failure))
+    }
+
+    /// The connection, nothing being left on it.
+    fn into_stream(self) -> Result<TcpStream> {
+        let stream = self.talk.into_stream();
+        stream.map_err(|failure| failed(self.address, "the greeting", failure))
     }
 }
 
-fn lost(address: SocketAddr, what: &'static str, error: &std::io::Error) -> Error {
-    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
-        return Error::Silent {
-            address,
-            what,
-            seconds: ANSWER_SECONDS_MAX,
-        };
-    }
-    Error::ConnectionLost {
-        address,
-        what: what.into(),
-        message: socket::describe(error),
-    }
-}
-
-/// What it means that no answer could be read.
-pub(crate) fn answer_error(
-    address: SocketAddr,
-    what: &'static str,
-    error: &redis::RedisError,
-) -> Error {
-    if error.is_timeout() {
-        return Error::Silent {
-            address,
-            what,
-            seconds: ANSWER_SECONDS_MAX,
-        };
-    }
-    if error.kind() == redis::ErrorKind::Parse {
-        return Error::NotRedis {
-            address,
-            saw: format!("it answered {what} with something else"),
-        };
-    }
-    let message = if error.is_unrecoverable_error() && !error.is_io_error() {
-        error.to_string()
-    } else {
-        "the server closed the connection".into()
+/// What it means that there is no answer to `what`.
+pub(crate) fn failed(address: SocketAddr, what: &'static str, failure: Failure) -> Error {
+    let saw = match failure {
+        Failure::Late => {
+            return Error::Silent {
+                address,
+                what,
+                seconds: ANSWER_SECONDS_MAX,
+            };
+        }
+        Failure::Gone(error) => {
+            return Error::ConnectionLost {
+                address,
+                what: what.into(),
+                message: socket::describe(&error),
+            };
+        }
+        Failure::Foreign(saw) => format!("it answered {what} with {saw}"),
+        Failure::Unasked(saw) => format!("it sent {saw}, which nobody had asked for"),
     };
-    Error::ConnectionLost {
-        address,
-        what: what.into(),
-        message,
-    }
+    Error::NotRedis { address, saw }
 }

@@ -1,7 +1,8 @@
 //! What a server says of itself: the sections of INFO, and the facts that a fill takes from them.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
+
+use crate::answer::is_unseen;
 
 /// What a server says of itself before a fill.
 #[derive(Clone, Debug)]
@@ -30,7 +31,8 @@ pub struct ServerFacts {
 
 impl ServerFacts {
     /// Nothing known yet but the address.
-    pub(crate) fn of(address: SocketAddr) -> Self {
+    #[must_use]
+    pub fn of(address: SocketAddr) -> Self {
         Self {
             address,
             software: String::new(),
@@ -46,7 +48,7 @@ impl ServerFacts {
     }
 
     /// Takes in INFO memory.
-    pub(crate) fn remember_memory(&mut self, memory: &Info) {
+    pub fn remember_memory(&mut self, memory: &Info) {
         self.used_memory = memory.number("used_memory");
         self.used_memory_at_start = memory.number("used_memory_startup");
         self.maxmemory = memory.number("maxmemory");
@@ -55,25 +57,29 @@ impl ServerFacts {
     }
 }
 
-/// The fields of one INFO section.
+/// The fields of one INFO section, as text: few are asked for, and a map of what a server may send
+/// would take many times the memory.
 #[derive(Clone, Debug, Default)]
-pub struct Info(HashMap<String, String>);
+pub struct Info(String);
 
 impl Info {
-    /// Reads `name:value` lines.
-    pub(crate) fn parse(text: &str) -> Self {
-        let fields = text.lines().filter_map(|line| line.split_once(':'));
-        Self(
-            fields
-                .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-                .collect(),
-        )
+    /// Takes in `name:value` lines. Characters that must not reach a terminal become `?`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let fit = |character| match character {
+            '\n' => '\n',
+            '\r' => ' ',
+            character if is_unseen(character) => '?',
+            character => character,
+        };
+        Self(text.chars().map(fit).collect())
     }
 
     /// A field as it stands.
     #[must_use]
     pub fn text(&self, field: &str) -> Option<&str> {
-        self.0.get(field).map(String::as_str)
+        let mut fields = self.fields();
+        fields.find_map(|(name, value)| (name == field).then_some(value))
     }
 
     /// A numeric field.
@@ -84,13 +90,13 @@ impl Info {
 
     /// All fields.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        let fields = self.0.lines().filter_map(|line| line.split_once(':'));
+        fields.map(|(name, value)| (name, value.trim()))
     }
 
     /// Name and version, from INFO server.
-    pub(crate) fn software(&self) -> String {
+    #[must_use]
+    pub fn software(&self) -> String {
         match (self.text("valkey_version"), self.text("redis_version")) {
             (Some(version), _) => format!("Valkey {version}"),
             (None, Some(version)) => format!("Redis {version}"),
@@ -99,12 +105,13 @@ impl Info {
     }
 
     /// Keys in all databases but `db`, from INFO keyspace.
-    pub(crate) fn keys_beside(&self, db: u32) -> u64 {
+    #[must_use]
+    pub fn keys_beside(&self, db: u32) -> u64 {
         let count = |(name, value): (&str, &str)| {
             let database = name.strip_prefix("db")?.parse::<u32>().ok()?;
             let keys = value.strip_prefix("keys=")?.split(',').next()?;
             keys.parse::<u64>().ok().filter(|_| database != db)
         };
-        self.fields().filter_map(count).sum()
+        self.fields().filter_map(count).fold(0, u64::saturating_add)
     }
 }

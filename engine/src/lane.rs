@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crate::latency::Latencies;
 use crate::plan::sequence::KeySequence;
-use crate::reply::{Reply, ReplyScanner, error_class, is_final};
+use crate::reply::{Reply, ReplyScanner, count_class, error_class, is_final};
 use crate::segment::{Chunk, Segment};
 use crate::window::Window;
 
@@ -299,13 +299,13 @@ impl Lane {
     /// As [`connected`](Self::connected), the frame being refused with an error of this class.
     pub fn connected_but_refused(&mut self, replies: Replies, class: &str) {
         self.connected(replies);
-        *self.refused.entry(class.to_owned()).or_default() += 1;
+        count_class(&mut self.refused, class);
     }
 
     /// The key index of the first frame that is not acknowledged.
     #[must_use]
     pub fn first_unacknowledged(&self) -> Option<u64> {
-        (!self.is_done()).then(|| self.sequence.at(self.acked))
+        (self.acked < self.sequence.count()).then(|| self.sequence.at(self.acked))
     }
 
     /// The chunk that would follow, if the window has room for it.
@@ -369,8 +369,9 @@ impl Lane {
         latencies: &mut Latencies,
     ) -> Result<(), LaneError> {
         match (self.shape.replies, reply) {
-            // The `+OK` of CLIENT REPLY ON is anonymous and may be missing: it says nothing.
-            (Replies::Fenced, Reply::Ok(_)) => Ok(()),
+            // The `+OK` of CLIENT REPLY ON is anonymous and may be missing: it says nothing. But
+            // there is not more than one to a fence.
+            (Replies::Fenced, Reply::Ok(count)) if self.window.switched(count) => Ok(()),
             (Replies::Fenced, Reply::Echo(digits)) => {
                 let Some(end) = self.window.echoed(digits, now, latencies) else {
                     return Err(LaneError::Protocol(format!(
@@ -384,13 +385,13 @@ impl Lane {
             (Replies::Fenced, Reply::Error(error)) => Err(LaneError::Refused(error)),
             (Replies::Each, Reply::Ok(count)) => self.replied(count, now, latencies),
             (Replies::Each, Reply::Kept) => self.replied(1, now, latencies),
-            (Replies::Fenced, Reply::Kept) => Err(LaneError::Protocol(
+            (Replies::Fenced, Reply::Ok(_) | Reply::Kept) => Err(LaneError::Protocol(
                 "a reply came to a command that wants none".into(),
             )),
             (Replies::Each, Reply::Error(error)) => {
                 self.replied(1, now, latencies)?;
                 let class = error_class(&error);
-                *self.refused.entry(class.to_owned()).or_default() += 1;
+                count_class(&mut self.refused, class);
                 if is_final(class) {
                     Err(LaneError::Refused(error))
                 } else {
@@ -401,10 +402,9 @@ impl Lane {
                 "unexpected bulk reply {}",
                 digits.escape_ascii()
             ))),
-            (_, Reply::Unexpected(text)) => Err(LaneError::Protocol(format!(
-                "unexpected reply '{}'",
-                text.escape_debug()
-            ))),
+            (_, Reply::Unexpected(text)) => {
+                Err(LaneError::Protocol(format!("unexpected reply '{text}'")))
+            }
         }
     }
 

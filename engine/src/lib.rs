@@ -8,6 +8,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod answer;
 mod append;
 pub mod audit;
 pub mod cluster;
@@ -52,6 +53,7 @@ pub mod socket;
 pub mod statistics;
 pub mod stop;
 mod summary;
+pub mod talk;
 pub mod target;
 pub mod until;
 pub mod verify;

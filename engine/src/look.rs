@@ -163,7 +163,8 @@ impl Look<'_> {
         let answers = control.pipeline("EXISTS", &packed, blocks.len())?;
         answers
             .iter()
-            .map(|answer| Ok(existing(control, answer)?.map(Some)))
+            .zip(blocks)
+            .map(|(answer, block)| Ok(existing(control, answer, block.keys.count())?.map(Some)))
             .collect()
     }
 
@@ -181,7 +182,7 @@ impl Look<'_> {
         let answers = control.pipeline("EXISTS", &packed, keys.count() as usize)?;
         answers
             .iter()
-            .map(|answer| Ok(existing(control, answer)?.map(|count| count > 0)))
+            .map(|answer| Ok(existing(control, answer, 1)?.map(|count| count > 0)))
             .collect()
     }
 
@@ -232,7 +233,8 @@ impl Look<'_> {
                         _ => Err(control.refusal("GETRANGE", &message)),
                     }
                 }
-                _ => Ok(Ok(false)),
+                [Value::Int(_), other] | [other, ..] => Err(control.foreign("GETRANGE", other)),
+                [] => Ok(Ok(false)),
             })
             .collect()
     }
@@ -244,10 +246,10 @@ impl Look<'_> {
     }
 }
 
-/// Reads the answer to EXISTS: a count, or why there is none just now.
-fn existing(control: &Control, answer: &Value) -> Result<Result<u64, String>> {
+/// Reads the answer to EXISTS of so many keys: a count, or why there is none just now.
+fn existing(control: &Control, answer: &Value, keys: u64) -> Result<Result<u64, String>> {
     match answer {
-        Value::Int(count) => Ok(Ok(u64::try_from(*count).unwrap_or(0))),
+        Value::Int(count @ 0..) if count.unsigned_abs() <= keys => Ok(Ok(count.unsigned_abs())),
         Value::ServerError(error) => {
             let message = error_text(error);
             match error_class(&message) {
@@ -255,7 +257,7 @@ fn existing(control: &Control, answer: &Value) -> Result<Result<u64, String>> {
                 _ => Err(control.refusal("EXISTS", &message)),
             }
         }
-        _ => Ok(Ok(0)),
+        other => Err(control.foreign("EXISTS", other)),
     }
 }
 

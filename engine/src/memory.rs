@@ -45,7 +45,9 @@ impl Reading {
         Ok(Self::parse(&memory, keys))
     }
 
-    fn parse(memory: &Info, keys: u64) -> Self {
+    /// Reads INFO memory of a server with so many keys.
+    #[must_use]
+    pub fn parse(memory: &Info, keys: u64) -> Self {
         let bytes = |field| memory.number(field).unwrap_or(0);
         Self {
             used: bytes("used_memory"),
@@ -137,7 +139,7 @@ impl Tables {
     pub fn bytes(&self, keys: u64) -> u64 {
         match self.kind {
             Kind::Chained => self.room(keys).saturating_mul(8),
-            Kind::Bucketed => self.room(keys) / 7 * 64,
+            Kind::Bucketed => (self.room(keys) / 7).saturating_mul(64),
         }
     }
 
@@ -147,7 +149,7 @@ impl Tables {
     pub fn bytes_on_the_way(&self, keys_now: u64, keys: u64) -> u64 {
         let bytes = self.bytes(keys);
         match self.room(keys) > self.room(keys_now) {
-            true => bytes + bytes / 2,
+            true => bytes.saturating_add(bytes / 2),
             false => bytes,
         }
     }
@@ -191,8 +193,11 @@ impl PerKey {
     #[must_use]
     pub fn forecast_min(&self, tables: &Tables, now: &Reading, keys: u64) -> u64 {
         let more = keys.saturating_sub(now.keys) as f64 * self.bytes.0;
-        (now.lasting() + more as u64)
-            .saturating_sub(tables.bytes(now.keys) + tables.leftover(now.keys))
+        let tables_now = tables
+            .bytes(now.keys)
+            .saturating_add(tables.leftover(now.keys));
+        (now.lasting().saturating_add(more as u64))
+            .saturating_sub(tables_now)
             .saturating_add(tables.bytes(keys))
     }
 
@@ -200,7 +205,7 @@ impl PerKey {
     #[must_use]
     pub fn forecast_max(&self, tables: &Tables, now: &Reading, keys: u64) -> u64 {
         let more = keys.saturating_sub(now.keys) as f64 * self.bytes.1;
-        (now.used + more as u64)
+        (now.used.saturating_add(more as u64))
             .saturating_sub(tables.bytes(now.keys))
             .saturating_add(tables.bytes_on_the_way(now.keys, keys))
     }

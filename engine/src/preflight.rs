@@ -273,8 +273,8 @@ impl Control {
         };
         // A flush gives back what the keys of this database take, as far as their number tells.
         let base = facts.used_memory_at_start.unwrap_or(0).min(used);
-        let elsewhere =
-            facts.keys_elsewhere as f64 / (facts.keys + facts.keys_elsewhere).max(1) as f64;
+        let elsewhere = facts.keys_elsewhere as f64
+            / facts.keys.saturating_add(facts.keys_elsewhere).max(1) as f64;
         let used = if flush {
             base + ((used - base) as f64 * elsewhere) as u64
         } else {

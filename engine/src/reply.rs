@@ -1,6 +1,9 @@
 //! What comes back: bytes in, acknowledgements or errors out. No I/O, no allocation while all is
 //! well.
 
+use std::collections::BTreeMap;
+
+use crate::answer::{shown, start};
 use crate::segment::FENCE_DIGITS;
 
 /// The reply to a SET that was carried out.
@@ -17,6 +20,10 @@ static OK_PAGE: [u8; OK.len() * 820] = {
 };
 /// Longest line kept while a reply is incomplete; the rest of a longer one is dropped.
 const LINE_BYTES_MAX: usize = 512;
+/// A line of which so much was dropped is not an answer to anything.
+const DROPPED_BYTES_MAX: usize = 64 << 10;
+/// Classes of errors told apart; real servers have a dozen or two.
+const CLASSES_MAX: usize = 32;
 
 /// One reply other than `+OK`, or a run of `+OK`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +47,8 @@ pub struct ReplyScanner {
     phase: usize,
     /// The start of a reply that is not `+OK`.
     line: Vec<u8>,
+    /// How much of that line was dropped.
+    dropped: usize,
     /// A bulk header was read; the next line is its content.
     in_bulk: bool,
 }
@@ -91,26 +100,36 @@ impl ReplyScanner {
     /// Consumes up to and including the next line feed.
     fn scan_line<'a>(&mut self, bytes: &'a [u8], each: &mut impl FnMut(Reply)) -> &'a [u8] {
         let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
-            self.keep(bytes);
+            self.keep(bytes, each);
             return &[];
         };
-        self.keep(&bytes[..=end]);
+        self.keep(&bytes[..=end], each);
         self.end_line(each);
         &bytes[end + 1..]
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
+    /// Keeps the beginning of a line; tells once of one that does not seem to end.
+    fn keep(&mut self, bytes: &[u8], each: &mut impl FnMut(Reply)) {
         let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
-        self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let (kept, dropped) = bytes.split_at(bytes.len().min(room));
+        self.line.extend_from_slice(kept);
+        let was_endless = self.dropped > DROPPED_BYTES_MAX;
+        self.dropped = self.dropped.saturating_add(dropped.len());
+        if !was_endless && self.dropped > DROPPED_BYTES_MAX {
+            each(Reply::Unexpected(format!(
+                "a line that does not end: {}",
+                start(&self.line)
+            )));
+        }
     }
 
     fn end_line(&mut self, each: &mut impl FnMut(Reply)) {
         let line = self.line.trim_ascii_end();
-        let text = || String::from_utf8_lossy(line).into_owned();
+        let text = |line: &[u8]| shown(&String::from_utf8_lossy(line));
         let reply = if std::mem::take(&mut self.in_bulk) {
             Some(
                 line.try_into()
-                    .map_or_else(|_| Reply::Unexpected(text()), Reply::Echo),
+                    .map_or_else(|_| Reply::Unexpected(text(line)), Reply::Echo),
             )
         } else {
             match line {
@@ -120,13 +139,12 @@ impl ReplyScanner {
                     self.in_bulk = true;
                     None
                 }
-                [b'-', error @ ..] => {
-                    Some(Reply::Error(String::from_utf8_lossy(error).into_owned()))
-                }
-                _ => Some(Reply::Unexpected(text())),
+                [b'-', error @ ..] => Some(Reply::Error(text(error))),
+                _ => Some(Reply::Unexpected(text(line))),
             }
         };
         self.line.clear();
+        self.dropped = 0;
         if let Some(reply) = reply {
             each(reply);
         }
@@ -137,6 +155,14 @@ impl ReplyScanner {
 #[must_use]
 pub fn error_class(error: &str) -> &str {
     error.split_ascii_whitespace().next().unwrap_or("ERR")
+}
+
+/// Counts an error of this class; of a server that makes up ever new ones, those beyond
+/// [`CLASSES_MAX`] as ERR.
+pub(crate) fn count_class(counts: &mut BTreeMap<String, u64>, class: &str) {
+    let is_told_apart = counts.len() < CLASSES_MAX || counts.contains_key(class);
+    let class = if is_told_apart { class } else { "ERR" };
+    *counts.entry(class.to_owned()).or_default() += 1;
 }
 
 /// Whether a refusal of this class will meet every further write too, until somebody changes

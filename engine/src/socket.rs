@@ -12,7 +12,7 @@ use crate::target::Target;
 /// How long all addresses together may take to accept.
 const CONNECT_SECONDS_MAX: Duration = Duration::from_secs(4);
 /// A peer that is gone without a word is noticed after about this long.
-const KEEPALIVE: Duration = Duration::from_secs(15);
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Connects to the first address of `target` that accepts.
 ///

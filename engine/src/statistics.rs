@@ -38,15 +38,28 @@ impl Snapshot {
         let cpu = control.info("cpu")?;
         let reading = Reading::take(control)?;
         let server = control.info("server")?;
+        Ok(Self::of(&commands, &errors, &stats, &cpu, &server, reading))
+    }
+
+    /// Reads the sections of INFO of these names.
+    #[must_use]
+    pub fn of(
+        commands: &Info,
+        errors: &Info,
+        stats: &Info,
+        cpu: &Info,
+        server: &Info,
+        reading: Reading,
+    ) -> Self {
         let set = commands.text("cmdstat_set").unwrap_or_default();
         let cpu_seconds = |field| cpu.number(field).unwrap_or(0.0_f64);
         let removed = |field| stats.number(field).unwrap_or(0_u64);
-        Ok(Self {
+        Self {
             at: Instant::now(),
             run_id: server.text("run_id").unwrap_or_default().to_owned(),
             set_calls: part(set, "calls"),
-            set_refused: part(set, "rejected_calls") + part(set, "failed_calls"),
-            foreign_writes: foreign_writes(&commands),
+            set_refused: part(set, "rejected_calls").saturating_add(part(set, "failed_calls")),
+            foreign_writes: foreign_writes(commands),
             evicted: removed("evicted_keys"),
             expired: removed("expired_keys"),
             errors: errors
@@ -56,10 +69,10 @@ impl Snapshot {
                     Some((class.to_owned(), part(value, "count")))
                 })
                 .collect(),
-            counts_refusals: counts_refusals(&commands),
+            counts_refusals: counts_refusals(commands),
             cpu_seconds: cpu_seconds("used_cpu_sys") + cpu_seconds("used_cpu_user"),
             reading,
-        })
+        }
     }
 }
 
@@ -77,7 +90,7 @@ impl Snapshot {
 
     /// SETs carried out or refused so far.
     pub(crate) fn sets(&self) -> u64 {
-        self.set_calls + self.set_refused
+        self.set_calls.saturating_add(self.set_refused)
     }
 }
 
@@ -105,7 +118,7 @@ fn foreign_writes(calls: &Info) -> u64 {
             let counts = command != "set" && commands::may_change_keys(command);
             counts.then(|| part(value, "calls"))
         })
-        .sum()
+        .fold(0, u64::saturating_add)
 }
 
 /// What happened on a server between two snapshots.

@@ -26,32 +26,36 @@ impl Outstanding {
 
 /// The chunks under way on one connection, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Window(VecDeque<Outstanding>);
+pub(crate) struct Window {
+    chunks: VecDeque<Outstanding>,
+    /// `+OK` since the last echo.
+    oks: u64,
+}
 
 impl Window {
     /// Number of chunks that await an acknowledgement of their own.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.chunks.len()
     }
 
     /// Whether nothing is awaited.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.chunks.is_empty()
     }
 
     /// Position behind the last frame for which an acknowledgement is awaited, if there is one.
     pub(crate) fn end(&self) -> Option<u64> {
-        self.0.back().map(|last| last.end)
+        self.chunks.back().map(|last| last.end)
     }
 
     /// The connection is gone.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
     }
 
     /// A chunk is about to be sent whose acknowledgement covers all frames before `end`.
     pub(crate) fn begin(&mut self, end: u64, fence: Option<u64>) {
-        self.0.push_back(Outstanding {
+        self.chunks.push_back(Outstanding {
             end,
             fence,
             sent_at: None,
@@ -60,9 +64,15 @@ impl Window {
 
     /// The last byte before `end` was handed to the kernel.
     pub(crate) fn sent(&mut self, end: u64, now: Instant) {
-        if let Some(last) = self.0.back_mut().filter(|last| last.end == end) {
+        if let Some(last) = self.chunks.back_mut().filter(|last| last.end == end) {
             last.sent_at = Some(now);
         }
+    }
+
+    /// `count` times CLIENT REPLY ON was answered. `false` where there are fewer fences.
+    pub(crate) fn switched(&mut self, count: u64) -> bool {
+        self.oks = self.oks.saturating_add(count);
+        self.oks <= self.chunks.len() as u64
     }
 
     /// A fence was echoed. Returns the position behind the last frame that this acknowledges, or
@@ -79,9 +89,10 @@ impl Window {
                 .fence
                 .is_some_and(|number| fence_digits(number) == digits)
         };
-        let position = self.0.iter().position(is_echoed)?;
+        let position = self.chunks.iter().position(is_echoed)?;
         let mut end = 0;
-        for chunk in self.0.drain(..=position) {
+        self.oks = 0;
+        for chunk in self.chunks.drain(..=position) {
             end = chunk.end;
             if let Some(latency_us) = chunk.latency_us(now) {
                 latencies.ack_us.saturating_record(latency_us);
@@ -98,10 +109,10 @@ impl Window {
         now: Instant,
         latencies: &mut Latencies,
     ) -> bool {
-        if self.0.back().is_none_or(|last| end > last.end) {
+        if self.chunks.back().is_none_or(|last| end > last.end) {
             return false;
         }
-        while let Some(oldest) = self.0.front().copied() {
+        while let Some(oldest) = self.chunks.front().copied() {
             let latency_us = oldest.latency_us(now);
             if let Some(latency_us) = latency_us {
                 let replied = end.min(oldest.end) - begin;
@@ -116,7 +127,7 @@ impl Window {
             if let Some(latency_us) = latency_us {
                 latencies.ack_us.saturating_record(latency_us);
             }
-            self.0.pop_front();
+            self.chunks.pop_front();
         }
         true
     }

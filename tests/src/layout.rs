@@ -18,6 +18,7 @@ const UNSAFE_FOLDER: &str = "engine/src/driver/uring/";
 const LEVELS: &[&[&str]] = &[
     &["error", "commands"],
     &["stop", "latency", "machine", "event", "open_files"],
+    &["answer"],
     &["plan::alphabet", "plan::amount", "plan::values", "plan::footprint"],
     &["plan::memory_target"],
     &["cluster", "cluster::slot", "cluster::slot_set"],
@@ -31,7 +32,7 @@ const LEVELS: &[&[&str]] = &[
     &["lane"],
     &["plan", "plan::resources"],
     &["target"],
-    &["socket"],
+    &["socket", "talk"],
     &["handshake"],
     &["info", "refusal"],
     &["control"],

@@ -16,6 +16,7 @@ mod fixtures;
 mod flags;
 mod going_on;
 mod hazards;
+mod hostile;
 mod layout;
 mod limits;
 mod memory;

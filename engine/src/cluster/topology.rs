@@ -9,6 +9,10 @@ use redis::Value;
 
 use super::slot::SLOTS;
 use super::slot_set::SlotSet;
+use crate::answer::is_unseen;
+
+/// Most masters of a cluster; Redis itself recommends no more than 1,000 nodes.
+const MASTERS_MAX: usize = 1_024;
 
 /// Where a node listens, as it is announced: not looked up yet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +48,7 @@ impl Topology {
             return Err("it is no array".into());
         };
         let mut topology = Self::default();
+        let mut covered = SlotSet::default();
         for range in ranges {
             let Value::Array(range) = range else {
                 return Err("a range of slots is no array".into());
@@ -62,7 +67,16 @@ impl Topology {
                 return Err(format!("{first} to {last} are no slots"));
             };
             let slots = topology.0.entry(endpoint(master, asked)?).or_default();
-            (first..=last).for_each(|slot| slots.insert(slot));
+            for slot in first..=last {
+                if covered.contains(slot) {
+                    return Err(format!("slot {slot} has two masters"));
+                }
+                covered.insert(slot);
+                slots.insert(slot);
+            }
+            if topology.0.len() > MASTERS_MAX {
+                return Err(format!("it has more than {MASTERS_MAX} masters"));
+            }
         }
         Ok(topology)
     }
@@ -138,6 +152,9 @@ fn endpoint(node: &[Value], asked: &str) -> Result<Endpoint, String> {
             .unwrap_or_else(|| asked.to_owned()),
         host => host.to_owned(),
     };
+    if host.chars().any(is_unseen) {
+        return Err("a node's host has control characters".into());
+    }
     Ok(Endpoint { host, port })
 }
 

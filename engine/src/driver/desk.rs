@@ -203,9 +203,14 @@ impl Desk {
     pub fn received(&mut self, lane: usize, bytes: &[u8]) -> bool {
         let now = Instant::now();
         let place = &mut self.places[lane];
-        self.moved_at[place.node] = now;
-        place.moved_at = now;
-        let end = match place.lane.received(bytes, now, &mut self.latencies) {
+        let replied = place.lane.frames_replied();
+        let received = place.lane.received(bytes, now, &mut self.latencies);
+        // Bytes alone are no progress: a line may drip for ever.
+        if place.lane.frames_replied() > replied {
+            self.moved_at[place.node] = now;
+            place.acknowledged(now);
+        }
+        let end = match received {
             Ok(()) if place.lane.is_done() => LaneEnd::Done,
             Ok(()) => return true,
             Err(LaneError::Refused(error)) => {
@@ -242,6 +247,10 @@ impl Desk {
             .frames_sent()
             .saturating_sub(place.lane.frames_replied());
         place.lane.disconnected();
+        if let Some(cause) = place.lost_in_vain(self.shared.stall_timeout, cause) {
+            place.end = Some(LaneEnd::Failed(cause));
+            return;
+        }
         self.redial(lane, cause);
     }
 

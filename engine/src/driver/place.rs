@@ -2,11 +2,14 @@
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::contract::{LaneEnd, NodeLane};
 use crate::handshake::Greeting;
 use crate::lane::Lane;
+
+/// A connection may be lost so often before anything that was sent on it is acknowledged.
+const FRUITLESS_MAX: u32 = 5;
 
 /// A lane and what is known of its connection.
 #[derive(Debug)]
@@ -24,6 +27,10 @@ pub(super) struct Place {
     /// When it last sent or received something.
     pub(super) moved_at: Instant,
     pub(super) attempts: u32,
+    /// How often in a row the connection was lost before anything sent on it was acknowledged, and
+    /// since when nothing was.
+    pub(super) fruitless: u32,
+    pub(super) fruitless_since: Instant,
     pub(super) was_connected: bool,
     /// Why it has no connection.
     pub(super) cause: String,
@@ -53,6 +60,8 @@ impl Place {
             since: now,
             moved_at: now,
             attempts: 0,
+            fruitless: 0,
+            fruitless_since: now,
             was_connected: false,
             cause: "it could not be connected".into(),
             unacknowledged: 0,
@@ -79,6 +88,23 @@ impl Place {
             // One that is gone already is what is wanted.
             let _ = line.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Something that was sent on its connection was acknowledged.
+    pub(super) fn acknowledged(&mut self, now: Instant) {
+        self.moved_at = now;
+        (self.fruitless, self.fruitless_since) = (0, now);
+    }
+
+    /// Its connection was lost: what to say where that has been in vain too often, and for longer
+    /// than `patience`. The first frame of each connection is acknowledged by itself, so
+    /// that one key each time would look like progress.
+    pub(super) fn lost_in_vain(&mut self, patience: Duration, cause: &str) -> Option<String> {
+        self.fruitless += 1;
+        let is_in_vain =
+            self.fruitless >= FRUITLESS_MAX && self.fruitless_since.elapsed() > patience;
+        let times = self.fruitless;
+        is_in_vain.then(|| format!("the connection was lost {times} times in a row: {cause}"))
     }
 
     /// Whether the lane has something to send now. After a refusal, only what it has begun.

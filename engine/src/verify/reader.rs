@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::interview::{Interview, Trouble};
+use crate::answer::shown;
 use crate::error::{Error, Result};
 use crate::handshake::{self, ANSWER_SECONDS_MAX};
 use crate::stop::Stop;
@@ -166,7 +167,7 @@ impl Reader {
                 address,
                 saw: format!("it answered {COMMAND} with '{saw}'"),
             },
-            Trouble::Refused(message) => refusal::error(address, COMMAND, &message),
+            Trouble::Refused(message) => refusal::error(address, COMMAND, &shown(&message)),
         })?;
         self.buffer.copy_within(read..self.filled, 0);
         self.filled -= read;
