@@ -231,6 +231,8 @@ impl Desk {
         let place = &mut self.places[lane];
         place.is_connected = false;
         place.line = None;
+        let hung_up = place.hung_up.take();
+        let cause = hung_up.as_deref().unwrap_or(cause);
         if place.since.elapsed() > GOOD_CONNECTION_MIN {
             place.attempts = 0;
         }
@@ -256,10 +258,9 @@ impl Desk {
 
     /// The driver cannot go on: all lanes that have not ended fail.
     pub(super) fn fail(&mut self, cause: &str) {
+        let failed = || LaneEnd::Failed(cause.to_owned());
         for place in &mut self.places {
-            place
-                .end
-                .get_or_insert_with(|| LaneEnd::Failed(cause.to_owned()));
+            place.end.get_or_insert_with(failed);
         }
     }
 
@@ -343,6 +344,7 @@ impl Desk {
     fn look_at_progress(&mut self, now: Instant) {
         let stall_timeout = self.shared.stall_timeout;
         let silence_max = self.shared.silence_max;
+        let stalled = format!("nothing moved for {} s", stall_timeout.as_secs());
         for place in &mut self.places {
             if place.end.is_some() {
                 place.line = None;
@@ -353,14 +355,13 @@ impl Desk {
             if place.lane.is_done() {
                 place.end = Some(LaneEnd::Done);
             } else if place.is_connected && is_stalled {
-                let seconds = stall_timeout.as_secs();
-                place.end = Some(LaneEnd::Failed(format!("nothing moved for {seconds} s")));
+                place.end = Some(LaneEnd::Failed(stalled.clone()));
             } else if !place.is_connected && now - place.since > stall_timeout && is_stalled {
                 place.end = Some(LaneEnd::Failed(place.cause.clone()));
             } else if place.is_connected && is_silent && now - place.since > silence_max {
                 // Whoever takes bytes and says nothing may sit in between: another connection may
                 // get through.
-                place.hang_up();
+                place.hang_up(stalled.clone());
             } else if place.is_connected && now - place.moved_at > NUDGE_AFTER {
                 place.moved_at = now;
                 place.lane.nudge();

@@ -22,6 +22,8 @@ pub(super) struct Place {
     pub(super) is_connected: bool,
     /// The connection once more, to hang up with: the driver owns the one that moves bytes.
     pub(super) line: Option<TcpStream>,
+    /// It was hung up because of this.
+    pub(super) hung_up: Option<String>,
     /// Since when it is connected, or not.
     pub(super) since: Instant,
     /// When it last sent or received something.
@@ -57,6 +59,7 @@ impl Place {
             greeting,
             is_connected: false,
             line: None,
+            hung_up: None,
             since: now,
             moved_at: now,
             attempts: 0,
@@ -83,8 +86,9 @@ impl Place {
     }
 
     /// Ends the connection, of which the driver hears as of any that is lost.
-    pub(super) fn hang_up(&mut self) {
+    pub(super) fn hang_up(&mut self, cause: String) {
         if let Some(line) = self.line.take() {
+            self.hung_up = Some(cause);
             // One that is gone already is what is wanted.
             let _ = line.shutdown(Shutdown::Both);
         }
