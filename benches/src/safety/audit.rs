@@ -4,7 +4,6 @@
 use std::process::Command;
 
 use clap::Args;
-use engine::machine::Machine;
 use engine::nodes::{ClusterOptions, Nodes};
 use engine::plan::PlanOptions;
 use engine::plan::keyspace::KeyLayout;
@@ -45,7 +44,7 @@ pub struct AuditorRole {
     )]
     audited_keys: Option<u64>,
     /// Bytes of keys and of values
-    #[arg(long, hide = true, value_delimiter = ',', num_args = 2)]
+    #[arg(long, hide = true, value_delimiter = ',')]
     audited_sizes: Vec<usize>,
     /// Where the server listens on loopback
     #[arg(long, hide = true)]
@@ -74,8 +73,7 @@ fn fill_and_look(keys: u64, (key_size, value_size): (usize, usize), port: u16) -
         value_size,
         ..drive::options(keys, KeyLayout::Plain, core)
     };
-    let machine: Machine = drive::machine();
-    let plan = Plan::new(&options, &machine)?;
+    let plan = Plan::new(&options, &drive::machine())?;
     let mut foreign = redis::Client::open(("127.0.0.1", port))?.get_connection()?;
     let mut is_foreign_there = false;
     let mut began_at = None;

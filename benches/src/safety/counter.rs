@@ -110,12 +110,13 @@ impl Count {
     /// What stands before the program that is to be counted.
     #[must_use]
     pub fn wrapper(&self) -> Vec<String> {
-        let file = self.folder.path().join("count").display().to_string();
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let (file, log) = (path("count"), path("log"));
         let words: &[&str] = match self.counter {
             Counter::Perf => &["perf", "stat", "-x", ",", "-e", EVENTS, "-o", &file, "--"],
             Counter::Valgrind => &[
                 "valgrind",
-                "-q",
+                &format!("--log-file={log}"),
                 "--tool=cachegrind",
                 "--cache-sim=no",
                 &format!("--cachegrind-out-file={file}"),

@@ -120,8 +120,7 @@ fn disturb(rig: &Rig, disturbance: Disturbance, lanes: u64, rounds: u64) -> Resu
         std::thread::sleep(CALM + CALM.mul_f64(round as f64 / rounds as f64));
         let took = match disturbance {
             Disturbance::ConnectionsKilled => {
-                let killed_at = Instant::now();
-                let sets = kill_connections(&mut watcher, lanes)?;
+                let (killed_at, sets) = kill_connections(&mut watcher, lanes)?;
                 fill.wait_for(&mut watcher, sets + lanes)?;
                 killed_at.elapsed()
             }
@@ -215,17 +214,17 @@ fn sets_of(info: &str) -> Result<u64> {
     calls.map_or(Ok(0), |calls| Ok(calls.parse()?))
 }
 
-/// Kills all connections that send keys, at once. How many SETs were carried out until then.
-fn kill_connections(connection: &mut Connection, lanes: u64) -> Result<u64> {
-    let list: String = redis::cmd("CLIENT").arg("LIST").query(connection)?;
-    let senders = list
-        .lines()
-        .filter(|line| line.contains(" name=redis-client-fill "));
-    let ids: Vec<&str> = senders
-        .filter_map(|line| line.strip_prefix("id=")?.split(' ').next())
-        .collect();
-    if ids.len() as u64 != lanes {
-        return Err(format!("{} connections send, not {lanes}", ids.len()).into());
+/// Kills all connections that send keys, at once, when all are there. When that was, and how
+/// many SETs were carried out until then.
+fn kill_connections(connection: &mut Connection, lanes: u64) -> Result<(Instant, u64)> {
+    let begun_at = Instant::now();
+    let mut ids = senders(connection)?;
+    while (ids.len() as u64) < lanes {
+        if begun_at.elapsed() > PATIENCE {
+            return Err(format!("{} connections send, not {lanes}", ids.len()).into());
+        }
+        std::thread::sleep(POLL);
+        ids = senders(connection)?;
     }
     // The server carries out all of a pipeline that it reads at once.
     let mut kills = redis::pipe();
@@ -233,8 +232,19 @@ fn kill_connections(connection: &mut Connection, lanes: u64) -> Result<u64> {
         kills.cmd("CLIENT").arg("KILL").arg("ID").arg(id).ignore();
     }
     kills.cmd("INFO").arg("commandstats");
+    let killed_at = Instant::now();
     let (info,): (String,) = kills.query(connection)?;
-    sets_of(&info)
+    Ok((killed_at, sets_of(&info)?))
+}
+
+/// The ids of all connections that send keys.
+fn senders(connection: &mut Connection) -> Result<Vec<String>> {
+    let list: String = redis::cmd("CLIENT").arg("LIST").query(connection)?;
+    let senders = list
+        .lines()
+        .filter(|line| line.contains(" name=redis-client-fill "));
+    let ids = senders.filter_map(|line| line.strip_prefix("id=")?.split(' ').next());
+    Ok(ids.map(str::to_owned).collect())
 }
 
 /// A port of [`PORTS`] that nobody listens on.
