@@ -117,6 +117,7 @@ impl Count {
             Counter::Valgrind => &[
                 "valgrind",
                 &format!("--log-file={log}"),
+                "--fair-sched=try",
                 "--tool=cachegrind",
                 "--cache-sim=no",
                 &format!("--cachegrind-out-file={file}"),
