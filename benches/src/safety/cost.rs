@@ -12,8 +12,8 @@ use crate::statistics::{Ratio, Spread};
 use crate::table::Table;
 use crate::verdict::{self, Target};
 
-const ROUNDS: u64 = 21;
-const MIB: (u64, u64) = (4, 512);
+const ROUNDS: u64 = 15;
+const MIB: (u64, u64) = (4, 1024);
 /// The nets that are compared.
 const NETS: [Net; 2] = [Net::Bare, Net::Whole];
 /// CPU time with the whole net over that without it.

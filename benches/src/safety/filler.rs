@@ -160,13 +160,13 @@ impl FillerRole {
 /// acknowledgement.
 fn fill(filling: Filling, port: u16, core: usize) -> Result<()> {
     let plan = Arc::new(filling.plan(core)?);
+    let target = Target::resolve("127.0.0.1", port, 0, Login::default())?;
+    // Every fill has one, watched or not.
+    let control = Control::connect(&target)?;
     let cost = in_thread(|| {
         let _monitor = match filling.net {
             Net::Bare | Net::Marked => None,
-            Net::Whole => {
-                let target = Target::resolve("127.0.0.1", port, 0, Login::default())?;
-                Some(Monitor::start(Control::connect(&target)?)?)
-            }
+            Net::Whole => Some(Monitor::start(control.reconnect()?)?),
         };
         let nodes = [(plan.sequence().clone(), sink::address(port))];
         drive::drive(&plan, drive::lanes(&plan, &nodes))
