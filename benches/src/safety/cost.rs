@@ -1,5 +1,5 @@
-//! `cost`: CPU time of client and server, user mode and kernel, of fills with the whole safety net
-//! and without it, in turns.
+//! `cost`: CPU time of client and server, user mode and kernel, of fills with the whole safety net,
+//! with parts of it, and without it, in turns.
 
 use crate::Result;
 use crate::arguments::Arguments;
@@ -15,7 +15,7 @@ use crate::verdict::{self, Target};
 const ROUNDS: u64 = 15;
 const MIB: (u64, u64) = (4, 1024);
 /// The nets that are compared.
-const NETS: [Net; 2] = [Net::Bare, Net::Whole];
+const NETS: [Net; 3] = Net::ALL;
 /// CPU time with the whole net over that without it.
 pub(super) const NET: Target = Target::AtMost(1.03);
 
@@ -109,7 +109,12 @@ fn tell(runs: &[Runs; NETS.len()]) -> bool {
         ]);
     }
     println!("{table}");
-    let [bare, whole] = runs;
+    let [bare, marked, whole] = runs;
+    let marked = Ratio::paired(&marked.client_cpu, &bare.client_cpu);
+    println!(
+        "{}",
+        verdict::comparison("client CPU, fences and stamps / none of it", &marked)
+    );
     let figures = [
         ("client CPU", &whole.client_cpu, &bare.client_cpu),
         ("server CPU", &whole.server_cpu, &bare.server_cpu),
