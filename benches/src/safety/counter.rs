@@ -148,12 +148,12 @@ fn read(file: &Path) -> Result<String> {
 /// A line `count,unit,event,...` for each event.
 fn of_perf(text: &str) -> Option<Instructions> {
     let events = EVENTS.split(',').map(|event| {
-        let lines = text.lines().filter_map(|line| {
+        let mut lines = text.lines().filter_map(|line| {
             let mut fields = line.split(',');
             let (count, name) = (fields.next()?, fields.nth(1)?);
             (name == event).then(|| count.parse().ok())?
         });
-        lines.last()
+        lines.next_back()
     });
     let [user, kernel] = events.collect::<Option<Vec<f64>>>()?[..] else {
         return None;
