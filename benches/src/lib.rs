@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod machine;
 pub mod process;
 pub mod rig;
+pub mod safety;
 pub mod server;
 pub mod sink;
 pub mod slots;

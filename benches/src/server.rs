@@ -64,6 +64,8 @@ pub struct Server {
     process: Child,
     port: u16,
     bus_port: u16,
+    /// The process is one that runs the server: killing it would leave the server behind.
+    is_wrapped: bool,
     /// Where it runs; nothing is left of it afterwards.
     _folder: TempDir,
 }
@@ -74,7 +76,35 @@ impl Server {
     /// # Errors
     /// It does not start: then with what it said.
     pub fn start(installation: &Installation, core: usize) -> Result<Self> {
-        Self::launch(installation, core, free_ports()?, &[])
+        let program = pinned(core, installation.server);
+        Self::launch(installation, program, false, free_ports()?, &[])
+    }
+
+    /// Starts one on `core` that listens on a port that was chosen before.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_at(installation: &Installation, core: usize, port: u16) -> Result<Self> {
+        let program = pinned(core, installation.server);
+        Self::launch(installation, program, false, (port, 0), &[])
+    }
+
+    /// Starts one on `core` through `wrapper`, a program and its arguments that runs what follows
+    /// them. [`stop`](Self::stop) ends both.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_under(
+        installation: &Installation,
+        core: usize,
+        wrapper: &[String],
+    ) -> Result<Self> {
+        let [first, others @ ..] = wrapper else {
+            return Self::start(installation, core);
+        };
+        let mut program = pinned(core, first);
+        program.args(others).arg(installation.server);
+        Self::launch(installation, program, true, free_ports()?, &[])
     }
 
     /// Starts one in cluster mode that knows of no other node and owns no slots.
@@ -85,18 +115,20 @@ impl Server {
         let ports = free_ports()?;
         let bus_port = ports.1.to_string();
         let settings = ["--cluster-enabled", "yes", "--cluster-port", &bus_port];
-        Self::launch(installation, core, ports, &settings)
+        let program = pinned(core, installation.server);
+        Self::launch(installation, program, false, ports, &settings)
     }
 
     fn launch(
         installation: &Installation,
-        core: usize,
+        mut program: Command,
+        is_wrapped: bool,
         (port, bus_port): (u16, u16),
         settings: &[&str],
     ) -> Result<Self> {
         let folder = TempDir::with_prefix("redis-client-bench-")?;
         let log = folder.path().join("log");
-        let process = pinned(core, installation.server)
+        let process = program
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no"])
             .args(settings)
@@ -111,6 +143,7 @@ impl Server {
             process,
             port,
             bus_port,
+            is_wrapped,
             _folder: folder,
         };
         let started_at = Instant::now();
@@ -125,6 +158,24 @@ impl Server {
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(server)
+    }
+
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn stop(mut self) -> Result<()> {
+        // Where it obeys it closes the connection instead of answering.
+        let _ = self.ask(&["SHUTDOWN", "NOSAVE"]);
+        let asked_at = Instant::now();
+        while self.process.try_wait()?.is_none() {
+            if asked_at.elapsed() > PATIENCE {
+                return Err("the server does not end".into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.is_wrapped = false;
+        Ok(())
     }
 
     /// Its port on 127.0.0.1.
@@ -200,6 +251,9 @@ fn free_ports() -> Result<(u16, u16)> {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.is_wrapped {
+            let _ = self.ask(&["SHUTDOWN", "NOSAVE"]);
+        }
         // Nothing of it is needed any more; it fails only where the process is gone already.
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use redis::cmd;
+
 use crate::commands;
 use crate::control::{Control, Info};
 use crate::error::Result;
@@ -27,17 +29,15 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Asks the server, one INFO section per call (6.2 takes no more).
+    /// Asks the server, all sections of INFO in one go: a monitor does this several times a second,
+    /// and every round trip costs both sides more than the answer.
     ///
     /// # Errors
     /// INFO is not permitted, or the server is gone.
     pub fn take(control: &mut Control) -> Result<Self> {
-        let commands = control.info("commandstats")?;
-        let errors = control.info("errorstats")?;
-        let stats = control.info("stats")?;
-        let cpu = control.info("cpu")?;
+        let sections = ["commandstats", "errorstats", "stats", "cpu", "server"];
+        let [commands, errors, stats, cpu, server] = sections_of(control, sections)?;
         let reading = Reading::take(control)?;
-        let server = control.info("server")?;
         Ok(Self::of(&commands, &errors, &stats, &cpu, &server, reading))
     }
 
@@ -92,6 +92,20 @@ impl Snapshot {
     pub(crate) fn sets(&self) -> u64 {
         self.set_calls.saturating_add(self.set_refused)
     }
+}
+
+/// Sections of INFO, one per call (6.2 takes no more).
+fn sections_of<const N: usize>(control: &mut Control, names: [&str; N]) -> Result<[Info; N]> {
+    let mut packed = Vec::new();
+    for name in names {
+        cmd("INFO").arg(name).write_packed_command(&mut packed);
+    }
+    let answers = control.pipeline("INFO", &packed, N)?;
+    let mut sections = [const { None }; N];
+    for (section, answer) in sections.iter_mut().zip(&answers) {
+        *section = Some(control.read_info(answer)?);
+    }
+    Ok(sections.map(Option::unwrap_or_default))
 }
 
 /// One figure of a value such as `calls=2,usec=7,rejected_calls=1`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// First and longest pause between two attempts. The longest is so short only while no more than
 /// [`LANES_OF_A_STEP`] lanes share it; it grows with their number, so that a server that comes
 /// back meets a few hundred attempts per second at most.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(100));
+const PAUSE: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(50));
 const LANES_OF_A_STEP: u32 = 16;
 /// However many lanes there are, no pause is longer.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -53,13 +53,10 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_limit_that_grows_with_the_lanes() {
         let millis = |attempts, lanes| pause(attempts, lanes, 0.0).as_millis();
-        assert_eq!(
-            [0, 1, 2, 3, 30].map(|n| millis(n, 1)),
-            [25, 50, 100, 100, 100]
-        );
+        assert_eq!([0, 1, 2, 3, 30].map(|n| millis(n, 1)), [25, 50, 50, 50, 50]);
         assert_eq!(
             [16, 17, 160, 1024].map(|lanes| millis(30, lanes)),
-            [100, 200, 1000, 2000]
+            [50, 100, 500, 2000]
         );
         assert_eq!(pause(1, 1, 1.0), Duration::from_millis(25));
     }

@@ -433,11 +433,8 @@ impl Desk {
             place.end = Some(LaneEnd::Failed(cause.to_owned()));
             return;
         }
-        let pause = pause(
-            place.attempts,
-            self.lanes_of[place.node],
-            self.jitter.next(),
-        );
+        let lanes = self.lanes_of[place.node];
+        let pause = pause(place.attempts, lanes, self.jitter.next());
         place.attempts = (place.attempts + 1).min(16);
         if let Some(job) = self.job(lane, Instant::now() + pause) {
             self.dialer_of(lane).push(job);

@@ -12,6 +12,7 @@ pub struct ValueLayout {
     value_size: usize,
     seed: u64,
     fingerprint: u32,
+    is_stamped: bool,
 }
 
 impl ValueLayout {
@@ -24,6 +25,18 @@ impl ValueLayout {
             value_size,
             seed,
             fingerprint: (mix(mix(seed) ^ sizes) >> 32) as u32,
+            is_stamped: value_size >= STAMP_BYTES,
+        }
+    }
+
+    /// The same values, all of one body and without stamps, as no fill sends them: to measure what
+    /// stamps cost.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_stamps(self) -> Self {
+        Self {
+            is_stamped: false,
+            ..self
         }
     }
 
@@ -41,7 +54,7 @@ impl ValueLayout {
     /// Whether values are long enough for a stamp.
     #[must_use]
     pub fn is_stamped(&self) -> bool {
-        self.value_size >= STAMP_BYTES
+        self.is_stamped
     }
 
     /// Writes the whole value of `index` with body number `body` into `value`.
