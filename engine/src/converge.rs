@@ -263,7 +263,9 @@ impl Fill<'_> {
         for notice in &self.passes.notices {
             (self.observe)(Event::Notice(notice.clone()));
         }
-        if self.plan.replies == Replies::Fenced && self.passes.replies == Some(Replies::Each) {
+        // Where it was not meant to be so from the start.
+        let is_fenced = self.replies().contains(&Replies::Fenced);
+        if is_fenced && self.passes.replies == Some(Replies::Each) {
             (self.observe)(Event::Notice(
                 "CLIENT REPLY is refused here: each reply was read".into(),
             ));

@@ -93,6 +93,26 @@ impl Fill<'_> {
         self.before.iter().map(of_node).collect()
     }
 
+    /// Says where each reply is read because a server does not count what it refuses.
+    pub(crate) fn tell_replies(&mut self) {
+        let replies = self.replies();
+        let silent = replies.iter().position(|one| *one != self.plan.replies);
+        if let Some(number) = silent {
+            let name = self.name_of(number);
+            (self.observe)(Event::Notice(format!(
+                "{name} does not say how many writes it refuses (INFO commandstats: not permitted, or older than 6.2): each reply is read"
+            )));
+        }
+    }
+
+    /// How a node is called in messages.
+    pub(crate) fn name_of(&self, node: usize) -> String {
+        match self.nodes.is_cluster() {
+            true => self.nodes.node(node).endpoint.to_string(),
+            false => "the server".into(),
+        }
+    }
+
     /// Reads the topology again. Whether owners have changed.
     pub(crate) fn refresh(&mut self) -> bool {
         let has_changed = self.nodes.refresh();

@@ -85,14 +85,6 @@ impl Fill<'_> {
             is_sure: first.keys == 0 || self.plan.resumes,
         })
     }
-
-    /// How a node is called in messages.
-    pub(crate) fn name_of(&self, node: usize) -> String {
-        match self.nodes.is_cluster() {
-            true => self.nodes.node(node).endpoint.to_string(),
-            false => "the server".into(),
-        }
-    }
 }
 
 /// More memory than a server may use.

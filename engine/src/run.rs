@@ -124,5 +124,6 @@ fn prepare<'a>(
         gave_up: None,
     };
     fill.watch_nodes();
+    fill.tell_replies();
     Ok(fill)
 }

@@ -22,6 +22,7 @@ mod limits;
 mod memory;
 mod output;
 mod promises;
+mod refusals;
 mod reports;
 mod server_state;
 mod sizes;

@@ -86,7 +86,7 @@ fn fill_and_look(keys: u64, (key_size, value_size): (usize, usize), port: u16) -
         }
         _ => {}
     };
-    let report = run::fill(&plan, &address, &mut nodes, &Stop::default(), &mut observe)?;
+    let (report, _) = run::fill(&plan, &address, &mut nodes, &Stop::default(), &mut observe)?;
     let (began_at, cpu_before) =
         began_at.ok_or("DBSIZE proved the fill: nothing was looked for")?;
     let wall = began_at.elapsed().as_secs_f64();
