@@ -3,11 +3,11 @@
 
 use std::net::SocketAddr;
 
+use engine::fill::until;
 use engine::nodes::Nodes;
 use engine::report::Verdict;
 use engine::run::{self, Event};
 use engine::target::Login;
-use engine::until;
 use engine::{Phase, Plan, Report, Target};
 
 use crate::confirm::{self, Occasion};

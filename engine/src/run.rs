@@ -4,19 +4,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::audit::count::Before;
 use crate::audit::{Audit, Finding};
-use crate::count::Before;
 use crate::error::Result;
 pub use crate::event::{Event, NodeProgress, Progress};
-use crate::facts::Facts;
-use crate::fill::Fill;
+use crate::fill::facts::Facts;
+use crate::fill::passes::Passes;
+use crate::fill::{Fill, summary};
 use crate::nodes::Nodes;
-use crate::passes::Passes;
+use crate::open_files;
 use crate::plan::Plan;
 use crate::report::Report;
 pub use crate::stop::Stop;
 use crate::target::Target;
-use crate::{open_files, summary};
 
 /// Control connections per node: one asks, one watches.
 const CONTROLS_PER_NODE: u64 = 2;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::interview::Seen;
 use crate::error::{Error, Result};
+use crate::fill::summary::peak_rss_bytes;
 use crate::nodes::Nodes;
 use crate::plan::Plan;
 use crate::report::{
     ClientCosts, Examples, SCHEMA, Verification, VerifyNode, VerifyPlan, VerifyRates, VerifyReport,
     VerifyVerdict, WrongKey,
 };
-use crate::summary::peak_rss_bytes;
 use crate::target::Target;
 
 const MIB: f64 = (1 << 20) as f64;

@@ -1,20 +1,25 @@
 //! Which planned keys are on the nodes that own them. The only source of the verdict: an
 //! acknowledgement is not proof.
 
+mod append;
+pub mod count;
+pub(crate) mod look;
+pub(crate) mod proofs;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use crate::count::Count;
-pub use crate::count::{Before, NodeFinding, Sent};
+use crate::audit::count::Count;
+pub use crate::audit::count::{Before, NodeFinding, Sent};
+use crate::audit::look::{How, Look, Seen};
+use crate::audit::proofs::{Group, Proofs};
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::look::{How, Look, Seen};
 use crate::nodes::Nodes;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
-use crate::proofs::{Group, Proofs};
 use crate::statistics::Change;
 use crate::stop::Stop;
 

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::UsageWho;
 
-use crate::crew::{self, Crew, Order};
 use crate::error::Result;
 use crate::event::{Event, NodeProgress, Progress};
 use crate::fill::Fill;
+use crate::fill::crew::{self, Crew, Order};
+use crate::fill::passes::Pass;
 use crate::monitor::{Monitor, Trouble};
-use crate::passes::Pass;
 use crate::plan::sequence::KeySequence;
 use crate::reactor::cpu_time;
 use crate::reply::{error_class, is_final};

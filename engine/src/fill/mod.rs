@@ -1,17 +1,27 @@
 //! A fill under way: its nodes, what was known of them before, and what became of its keys so
 //! far. How one pass goes is in `pass.rs`, and how passes follow each other in `converge.rs`.
 
+mod converge;
+mod crew;
+pub(crate) mod facts;
+mod forecast;
+mod pass;
+pub(crate) mod passes;
+mod reason;
+pub(crate) mod summary;
+pub mod until;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit::Audit;
-use crate::count::Before;
+use crate::audit::count::Before;
 use crate::error::Error;
 use crate::event::Event;
+use crate::fill::passes::Passes;
 use crate::lane::Replies;
 use crate::monitor::Monitor;
 use crate::nodes::Nodes;
-use crate::passes::Passes;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
 use crate::statistics::Snapshot;

@@ -1,9 +1,9 @@
 //! Reckons, once some keys are there, whether all of them will fit into each server's memory, and
 //! ends a fill that will not.
 
-use crate::crew::Order;
 use crate::event::Event;
 use crate::fill::Fill;
+use crate::fill::crew::Order;
 use crate::memory::{PerKey, Reading, Tables};
 use crate::monitor::Monitor;
 use crate::stop::{Halt, HaltCause};

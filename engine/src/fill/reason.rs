@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::driver::contract::LaneEnd;
-use crate::facts::Facts;
+use crate::fill::facts::Facts;
 use crate::refusal;
 use crate::reply::error_class;
 use crate::statistics::Change;

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::AtomicU64;
 
+use crate::audit::look::{How, Look, Seen};
 use crate::error::{Error, Result};
-use crate::look::{How, Look, Seen};
 use crate::nodes::Nodes;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::audit::Finding;
-use crate::count::Before;
+use crate::audit::count::Before;
+use crate::fill::passes::Passes;
 use crate::lane::Replies;
 use crate::nodes::Nodes;
-use crate::passes::Passes;
 use crate::plan::Plan;
 use crate::statistics::Change;
 use crate::target::Target;

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::audit::count::Sent;
 use crate::audit::{Finding, Task};
-use crate::count::Sent;
 use crate::driver::contract::LaneEnd;
 use crate::error::Result;
 use crate::event::Event;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::count::NodeFinding;
-use crate::facts::Facts;
+use crate::audit::count::NodeFinding;
+use crate::fill::facts::Facts;
+use crate::fill::reason::reason;
 use crate::lane::Replies;
 use crate::plan::Send;
-use crate::reason::reason;
 use crate::report::{
     Bottleneck, ByteCounts, ClientCosts, KeyCounts, LatencySummary, NodeReport, PlanSummary, Rates,
     Report, SCHEMA, Seconds, Verdict,

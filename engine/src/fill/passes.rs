@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::count::Sent;
+use crate::audit::count::Sent;
 use crate::driver::contract::{LaneEnd, Outcome};
 use crate::lane::Replies;
 use crate::latency::Latencies;
