@@ -408,7 +408,7 @@ mod tests {
 
     #[test]
     fn a_target_is_reached_and_not_crossed() {
-        for target in [5_000_000, 97_000_000, 1 << 30, 1 << 36] {
+        for target in [5_000_000, 120_000_000, 1 << 30, 1 << 36] {
             let (_, used, end) = end_of(gauge(target, u64::MAX / 2));
             assert_eq!(end, End::Target, "{target}");
             assert!(used >= target - target / 500, "{target}: {used}");
