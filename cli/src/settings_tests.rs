@@ -336,7 +336,7 @@ fn what_cannot_be_verified_is_refused() {
     for (line, words) in [
         ("-d 1", "redis-client verify -h localhost"),
         ("-h x", "give -d or --keys"),
-        ("-h x -d 1 --keys 2", "keep one of them"),
+        ("-h x -d 1 --keys 2", "drop one of them"),
         ("-h x -d 1 --sample 0", "--sample 0 is out of range"),
         ("-h x -d 1 --sample 101%", "--sample 101% is out of range"),
         ("-h x -d 1 --sample -1%", "--sample -1% is out of range"),

@@ -357,7 +357,7 @@ impl Control {
         })
     }
 
-    /// What it is, and whether that is what the target says.
+    /// What it is, and whether that is what the target says; unknown where INFO is refused.
     fn check_software(&mut self) -> Result<()> {
         match self.info("server") {
             Ok(server) => {
@@ -369,7 +369,7 @@ impl Control {
                 }
                 Ok(())
             }
-            Err(Error::NotPermitted { .. }) => {
+            Err(Error::NotPermitted { .. } | Error::Server { .. }) => {
                 self.facts.software = "Redis or Valkey".into();
                 Ok(())
             }

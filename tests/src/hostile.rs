@@ -344,6 +344,13 @@ fn a_proxy_without_client_reply() {
 }
 
 #[test]
+fn a_proxy_that_knows_neither_client_nor_info() {
+    let unknown = Act::refuse("ERR unknown command 'INFO'");
+    let server = completes(Script::proxy().on("INFO", unknown));
+    assert_eq!(server.sets(), KEYS);
+}
+
+#[test]
 fn monstrous_topologies() {
     let range = |slots: &str, host: &str, port: u16| {
         let host = format!("${}\r\n{host}\r\n", host.len());

@@ -213,7 +213,7 @@ fn settle(control: &mut Control) -> Result<bool> {
     while Instant::now() < deadline {
         let sets = match Snapshot::take(control) {
             Ok(snapshot) => Some(snapshot.sets()),
-            Err(Error::NotPermitted { .. }) => None,
+            Err(Error::NotPermitted { .. } | Error::Server { .. }) => None,
             Err(error) => return Err(error),
         };
         let now = Some((control.key_count()?, sets));
