@@ -25,8 +25,9 @@ const LANES: (&[u64], &[u64]) = (&[2], &[1, 2, 16]);
 const OUTAGE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 /// Milliseconds until a fill is sending again, at worst.
 const MILLIS: Target = Target::AtMost(200.0);
-/// A fill that does not end before the bench does, of keys and values that take little memory.
-const ENDLESS: &str = "--keys 40000000 --key-size 16 --value-size 16";
+/// A fill that does not end before the bench does, of keys and values that take little memory, with
+/// batches so short that every connection sees some of them acknowledged before it is killed.
+const ENDLESS: &str = "--keys 40000000 --key-size 16 --value-size 16 --pipeline-depth 1000";
 /// How often it is looked whether it is sending again.
 const POLL: Duration = Duration::from_millis(1);
 /// A fill goes on undisturbed for so long, and up to as long again, before the next disturbance.
