@@ -221,8 +221,11 @@ impl Fill {
             std::thread::sleep(POLL);
         }
         let accepted_at = Instant::now();
-        let silent = self.wait_for(&mut connect(port)?, self.lanes)?;
-        Ok(Pause::since(accepted_at, silent))
+        // It accepts before it answers.
+        let mut watcher = connect(port)?;
+        let silent_at_first = accepted_at.elapsed();
+        let silent = self.wait_for(&mut watcher, self.lanes)?;
+        Ok(Pause::since(accepted_at, silent.max(silent_at_first)))
     }
 }
 
