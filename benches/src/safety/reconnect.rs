@@ -25,8 +25,9 @@ const LANES: (&[u64], &[u64]) = (&[2], &[1, 2, 16]);
 const OUTAGE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 /// Milliseconds until a fill is sending again, at worst.
 const MILLIS: Target = Target::AtMost(200.0);
-/// A fill that does not end before the bench does, of keys and values that take little memory.
-const ENDLESS: &str = "--keys 40000000 --key-size 16 --value-size 16";
+/// A fill that does not end before the bench does, of keys and values that take little memory, with
+/// batches so short that every connection sees some of them acknowledged before it is killed.
+const ENDLESS: &str = "--keys 40000000 --key-size 16 --value-size 16 --pipeline-depth 1000";
 /// How often it is looked whether it is sending again.
 const POLL: Duration = Duration::from_millis(1);
 /// A fill goes on undisturbed for so long, and up to as long again, before the next disturbance.
@@ -42,6 +43,24 @@ enum Disturbance {
     ConnectionsKilled,
     /// The server is killed; another one starts after a while.
     ServerReplaced(Duration),
+}
+
+/// How long a fill did not send.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    millis: f64,
+    /// The longest time within it that the server, asked by the bench, did not answer: then no
+    /// client could have gone on.
+    silent_millis: f64,
+}
+
+impl Pause {
+    fn since(begun_at: Instant, silent: Duration) -> Self {
+        Self {
+            millis: begun_at.elapsed().as_secs_f64() * 1e3,
+            silent_millis: silent.as_secs_f64() * 1e3,
+        }
+    }
 }
 
 /// A fill under way, which ends with this value.
@@ -66,13 +85,24 @@ pub fn reconnect(arguments: &Arguments) -> Result<bool> {
         Disturbance::ConnectionsKilled,
         Disturbance::ServerReplaced(outage),
     ];
-    let mut table = Table::new(["disturbance", "-n", "ms", "target", "verdict"]);
+    let mut table = Table::new([
+        "disturbance",
+        "-n",
+        "ms",
+        "server silent ms",
+        "target",
+        "verdict",
+    ]);
     let mut all_met = true;
     for disturbance in disturbances {
         for lanes in lanes {
-            let millis = disturb(&rig, disturbance, *lanes, rounds)
+            let pauses = disturb(&rig, disturbance, *lanes, rounds)
                 .map_err(|error| format!("{}, -n {lanes}: {error}", disturbance.name()))?;
-            let spread = Spread::of(&millis);
+            let of = |figure: fn(&Pause) -> f64| {
+                Spread::of(&pauses.iter().map(figure).collect::<Vec<_>>())
+            };
+            let spread = of(|pause| pause.millis);
+            let silent = of(|pause| pause.silent_millis);
             all_met &= MILLIS.is_met_by(spread.max);
             table.row([
                 disturbance.name().to_owned(),
@@ -80,6 +110,10 @@ pub fn reconnect(arguments: &Arguments) -> Result<bool> {
                 format!(
                     "{:.0} ({:.0}..{:.0})",
                     spread.median, spread.min, spread.max
+                ),
+                format!(
+                    "{:.0} ({:.0}..{:.0})",
+                    silent.median, silent.min, silent.max
                 ),
                 MILLIS.to_string(),
                 MILLIS.judge(spread.max).to_owned(),
@@ -107,37 +141,37 @@ impl Disturbance {
 }
 
 /// Milliseconds until one fill was sending again, round by round.
-fn disturb(rig: &Rig, disturbance: Disturbance, lanes: u64, rounds: u64) -> Result<Vec<f64>> {
+fn disturb(rig: &Rig, disturbance: Disturbance, lanes: u64, rounds: u64) -> Result<Vec<Pause>> {
     let port = free_port()?;
     let start = || Server::start_at(&rig.installation, rig.cores.server, port);
     let mut server = start()?;
     let mut fill = Fill::start(rig, port, lanes)?;
-    let mut millis = Vec::new();
+    let mut pauses = Vec::new();
     for round in 0..rounds {
         let mut watcher = connect(port)?;
         let sets = sets(&mut watcher)?;
         fill.wait_for(&mut watcher, sets + lanes)?;
         std::thread::sleep(CALM + CALM.mul_f64(round as f64 / rounds as f64));
-        let took = match disturbance {
+        let pause = match disturbance {
             Disturbance::ConnectionsKilled => {
                 let (killed_at, sets) = kill_connections(&mut watcher, lanes)?;
-                fill.wait_for(&mut watcher, sets + lanes)?;
-                killed_at.elapsed()
+                let silent = fill.wait_for(&mut watcher, sets + lanes)?;
+                Pause::since(killed_at, silent)
             }
             Disturbance::ServerReplaced(outage) => {
                 drop(server);
                 std::thread::sleep(outage);
-                let (started, took) = std::thread::scope(|scope| {
+                let (started, paused) = std::thread::scope(|scope| {
                     let watching = scope.spawn(|| fill.wait_for_server(port));
                     (start(), watching.join())
                 });
                 server = started?;
-                took.map_err(|_| "the watching thread panicked")??
+                paused.map_err(|_| "the watching thread panicked")??
             }
         };
-        millis.push(took.as_secs_f64() * 1e3);
+        pauses.push(pause);
     }
-    Ok(millis)
+    Ok(pauses)
 }
 
 impl Fill {
@@ -151,10 +185,18 @@ impl Fill {
         Ok(Self { child, lanes })
     }
 
-    /// Waits until the server has carried out more than so many SETs.
-    fn wait_for(&mut self, watcher: &mut Connection, beyond: u64) -> Result<()> {
+    /// Waits until the server has carried out more than so many SETs. How long it was silent
+    /// meanwhile: the longest time that it took to answer INFO.
+    fn wait_for(&mut self, watcher: &mut Connection, beyond: u64) -> Result<Duration> {
         let begun_at = Instant::now();
-        while sets(watcher)? <= beyond {
+        let mut silent = Duration::ZERO;
+        loop {
+            let asked_at = Instant::now();
+            let sets = sets(watcher)?;
+            silent = silent.max(asked_at.elapsed());
+            if sets > beyond {
+                return Ok(silent);
+            }
             if self.child.try_wait()?.is_some() {
                 let mut said = String::new();
                 if let Some(mut stderr) = self.child.stderr.take() {
@@ -167,11 +209,10 @@ impl Fill {
             }
             std::thread::sleep(POLL);
         }
-        Ok(())
     }
 
-    /// Time from when a server first accepts a connection at `port` until the fill sends there.
-    fn wait_for_server(&mut self, port: u16) -> Result<Duration> {
+    /// Waits from when a server first accepts a connection at `port` until the fill sends there.
+    fn wait_for_server(&mut self, port: u16) -> Result<Pause> {
         let begun_at = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             if begun_at.elapsed() > PATIENCE {
@@ -180,8 +221,11 @@ impl Fill {
             std::thread::sleep(POLL);
         }
         let accepted_at = Instant::now();
-        self.wait_for(&mut connect(port)?, self.lanes)?;
-        Ok(accepted_at.elapsed())
+        // It accepts before it answers.
+        let mut watcher = connect(port)?;
+        let silent_at_first = accepted_at.elapsed();
+        let silent = self.wait_for(&mut watcher, self.lanes)?;
+        Ok(Pause::since(accepted_at, silent.max(silent_at_first)))
     }
 }
 
