@@ -5,8 +5,25 @@ use engine::Plan;
 
 use crate::flags::FillFlags;
 
-/// The command that sends what is missing of `plan`.
+/// The command that sends what is missing of `plan`. A fill that was to end by the memory it takes
+/// goes on once the keys that it did send are all there; in a cluster, where those are no range of
+/// indices, it goes on at once.
 pub(crate) fn command(flags: &FillFlags, plan: &Plan) -> String {
+    let is_range = !flags.server.cluster && plan.keys() > 0;
+    match flags.existing.until_memory {
+        Some(_) if is_range => {
+            format!(
+                "{} && {}",
+                line(flags, plan, false),
+                line(flags, plan, true)
+            )
+        }
+        _ => line(flags, plan, flags.existing.until_memory.is_some()),
+    }
+}
+
+/// The command line, with the memory target or with the keys in its place.
+fn line(flags: &FillFlags, plan: &Plan, with_target: bool) -> String {
     let FillFlags {
         server,
         data,
@@ -32,16 +49,19 @@ pub(crate) fn command(flags: &FillFlags, plan: &Plan) -> String {
         server.ask_password || server.password.is_some(),
     );
     line.value("--db", &server.db);
-    line.value("-d", &data.data);
-    if existing.append.is_some() {
+    let has_place = existing.append.is_some() || existing.until_memory.is_some() && !with_target;
+    if has_place {
         // The keys it was to add have a place by now.
         line.add("--start-key", plan.start_key);
         line.add("--keys", plan.keys());
     } else {
+        line.value("-d", &data.data);
         line.value("--start-key", &data.start_key);
         line.value("--keys", &data.keys);
     }
-    line.value("--until-memory", &existing.until_memory);
+    if with_target {
+        line.value("--until-memory", &existing.until_memory);
+    }
     line.value("--key-size", &data.key_size);
     line.value("--value-size", &data.value_size);
     line.value("--key-prefix", &data.key_prefix);
@@ -68,7 +88,7 @@ pub(crate) fn command(flags: &FillFlags, plan: &Plan) -> String {
     }
     line.switch("--only-missing", existing.only_missing);
     // With a memory target it goes on behind the keys that exist by itself.
-    line.switch("--resume", existing.until_memory.is_none());
+    line.switch("--resume", !with_target);
     line.0
 }
 
@@ -147,7 +167,12 @@ mod tests {
         );
         assert_eq!(
             again("-h db -f --until-memory 2gb"),
-            "redis-client fill -h db --until-memory 2gb"
+            "redis-client fill -h db --start-key 0 --keys 1000000000000 --resume && \
+             redis-client fill -h db --until-memory 2gb"
+        );
+        assert_eq!(
+            again("-h db -c --until-memory 2gb"),
+            "redis-client fill -h db -c --until-memory 2gb"
         );
     }
 

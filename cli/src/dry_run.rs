@@ -53,8 +53,13 @@ fn facts(plan: Option<&Plan>, target: &Target) -> Vec<(&'static str, String)> {
             format!("0: only database {} would be emptied", target.db),
         )),
         Some(plan) if plan.until.is_some() => facts.extend([
-            ("keys", intro::contents(plan)),
-            ("first key", intro::key_shown(plan, 0)),
+            ("keys", "as many as it takes".to_owned()),
+            ("first key", "behind those that exist".to_owned()),
+        ]),
+        Some(plan) if plan.appends => facts.extend([
+            ("keys", figures::count(plan.keys())),
+            ("first key", "behind those that exist".to_owned()),
+            ("bytes", amount(plan.payload_bytes())),
         ]),
         Some(plan) => facts.extend([
             ("keys", figures::count(plan.keys())),

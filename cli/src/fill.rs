@@ -53,6 +53,9 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
         .map(|plan| until::settle(&mut nodes, &plan, settings.flush))
         .transpose()?;
     tell_choices(plan.as_ref(), &settings, console);
+    if let Some(note) = plan.as_ref().and_then(intro::appended) {
+        console.note(&note);
+    }
     let mut warnings = settings.warnings.clone();
     warnings.extend(intro::partial(&nodes));
     warnings.extend(preflight(
@@ -193,7 +196,6 @@ fn tell_choices(plan: Option<&Plan>, settings: &Settings, console: Console) {
     plan.notices
         .iter()
         .chain(&trimmed)
-        .chain(&intro::appended(plan))
         .for_each(|note| console.note(note));
 }
 

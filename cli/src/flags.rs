@@ -156,7 +156,8 @@ pub(crate) struct ExistingFlags {
     #[arg(long, value_name = "N|AMOUNT", allow_hyphen_values = true)]
     pub(crate) append: Option<String>,
     /// Add keys until each server uses so much memory: a size (2gb), or a part of its maxmemory
-    /// (75%); -d or --keys, if given too, are an upper bound
+    /// (75%); stops short where a hash table would double across it; -d or --keys, if given too,
+    /// bound all keys from --start-key on
     #[arg(long, value_name = "SIZE|PERCENT", allow_hyphen_values = true)]
     pub(crate) until_memory: Option<String>,
 }
@@ -246,7 +247,7 @@ pub(crate) struct DataFlags {
     /// Beginning of every key [default: "key:" where it fits]
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) key_prefix: Option<String>,
-    /// Index of the first key: fill on where an earlier fill ended [default: 0]
+    /// Index of the first key [default: 0]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) start_key: Option<String>,
     /// Seed of the values; it never changes the keys [default: 0]

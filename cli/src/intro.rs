@@ -217,13 +217,11 @@ pub(crate) fn trimmed(plan: &Plan, options: &PlanOptions, ledger: &Ledger) -> Ve
 
 /// What it means that the first and the last planned key exist.
 pub(crate) fn overwriting(plan: &Plan) -> String {
-    let next = plan.sequence().at(plan.keys() - 1).checked_add(1);
-    let more = next
-        .map(|next| format!("; to add keys: --start-key {next}"))
-        .unwrap_or_default();
     format!(
         "the first and the last planned key exist already: these keys will be overwritten, not \
-         added to{more}; for a clean start: -f"
+         added to; to add keys: --append {}; to send what is missing alone: --resume; for a clean \
+         start: -f",
+        plan.keys()
     )
 }
 
@@ -286,7 +284,8 @@ fn memory_target(target: MemoryTarget) -> String {
 /// Where keys go that are added to others.
 pub(crate) fn appended(plan: &Plan) -> Option<String> {
     let first = plan.start_key;
-    (plan.appends || plan.until.is_some()).then(|| {
+    let adds = plan.appends || plan.until.is_some() && first > 0;
+    adds.then(|| {
         format!("the keys go behind those that exist: from index {first} (--start-key {first}) on")
     })
 }

@@ -115,10 +115,10 @@ fn a_cluster_is_told_as_one() {
 }
 
 #[test]
-fn overwriting_names_the_next_free_key() {
+fn overwriting_names_what_else_can_be_done() {
     let (plan, _) = plan("--keys 1000 --start-key 500");
     assert!(
-        overwriting(&plan).contains("--start-key 1500"),
+        overwriting(&plan).contains("--append 1000"),
         "{}",
         overwriting(&plan)
     );

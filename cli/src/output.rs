@@ -182,6 +182,9 @@ fn keys(report: &Report) -> String {
         known(keys.created),
         known(keys.existed)
     );
+    if report.plan.start_key > 0 {
+        text += &format!(", from index {}", report.plan.start_key);
+    }
     if keys.resent > 0 {
         text += &format!(", {} sent again", count(keys.resent));
     }

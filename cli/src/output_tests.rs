@@ -15,6 +15,7 @@ fn node() -> NodeReport {
         server_cpu_percent: Some(98.4),
         used_memory_before: Some(1 << 20),
         used_memory_after: Some(3 << 29),
+        until_memory: None,
         evicted: Some(0),
         expired: Some(0),
         refused: BTreeMap::new(),

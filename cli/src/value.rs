@@ -113,8 +113,8 @@ pub(crate) fn keys_or_bytes(given: &str) -> Result<Amount, Failure> {
     match given.parse::<Amount>() {
         Ok(amount) if has_unit => Ok(amount),
         _ => Err(Failure::usage(format!(
-            "--append '{given}' is neither a number of keys (1000000) nor an amount with a unit \
-             (500mb, 1g, 2GiB)"
+            "--append '{given}' is neither a number of keys, 1 or more (1000000), nor an amount \
+             with a unit (500mb, 1g, 2GiB)"
         ))),
     }
 }

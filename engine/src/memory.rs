@@ -189,6 +189,15 @@ impl PerKey {
         })
     }
 
+    /// The lesser of two measurements.
+    #[must_use]
+    pub fn lesser(self, other: Self) -> Self {
+        match other.bytes.0 < self.bytes.0 {
+            true => other,
+            false => self,
+        }
+    }
+
     /// The memory in use when there are `keys` keys, as little as it may be.
     #[must_use]
     pub fn forecast_min(&self, tables: &Tables, now: &Reading, keys: u64) -> u64 {

@@ -328,7 +328,7 @@ fn eviction(policy: &str, is_certain: bool) -> String {
         );
     }
     format!(
-        "the server evicts keys rather than refuse new ones (maxmemory-policy {policy}), and the fill {will} end incomplete; raise maxmemory, fill less, or accept that with --allow-eviction"
+        "the server evicts keys rather than refuse new ones (maxmemory-policy {policy}), those of others perhaps: the fill {will} end incomplete; raise maxmemory, or fill less (see --allow-eviction)"
     )
 }
 

@@ -257,6 +257,8 @@ pub struct NodeReport {
     pub used_memory_before: Option<u64>,
     /// Its memory after the fill, in bytes.
     pub used_memory_after: Option<u64>,
+    /// What became of a memory target; `null` without one.
+    pub until_memory: Option<MemoryEnd>,
     /// Keys that it evicted during the fill; `null` where INFO may not be read.
     pub evicted: Option<u64>,
     /// Keys that it expired during the fill; `null` where INFO may not be read.
@@ -267,6 +269,29 @@ pub struct NodeReport {
     pub seconds: f64,
     /// Keys that it acknowledged, per second of that time.
     pub keys_per_second: f64,
+}
+
+/// What became of a memory target (`--until-memory`) on one node.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct MemoryEnd {
+    /// The target, in bytes.
+    pub target: u64,
+    /// Why it got no more keys; `null` where the fill ended before that.
+    pub ended_by: Option<EndedBy>,
+}
+
+/// Why a node gets no more keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndedBy {
+    /// It uses as much memory as was asked for.
+    Target,
+    /// With the next key a hash table would double across the target.
+    Table,
+    /// It has every key that `-d`, `--keys` or the keyspace allows.
+    Keys,
+    /// It had fewer new keys than it was sent: some were gone, and were sent again, or there before.
+    Lost,
 }
 
 /// What limited the speed of a fill.

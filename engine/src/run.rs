@@ -64,6 +64,7 @@ pub fn fill(
         halt,
         changes,
         gave_up,
+        ends,
         ..
     } = fill;
     let report = summary::report(&Facts {
@@ -79,6 +80,7 @@ pub fn fill(
         halt: halt.as_deref(),
         changes,
         gave_up,
+        ends: &ends,
         signal: stop.signal(),
     });
     Ok((report, Arc::unwrap_or_clone(plan)))
@@ -120,6 +122,8 @@ fn prepare<'a>(
         audit: Audit::default(),
         halt: None,
         changes: 0,
+        ends: Vec::new(),
+        forecast_readings: Vec::new(),
         is_warned_of_memory: false,
         gave_up: None,
     };

@@ -51,7 +51,7 @@ const LEVELS: &[&[&str]] = &[
     &["driver::uring", "driver::tokio_uring", "driver::socket"],
     &["driver"],
     &["observe", "reactor"],
-    &["fill::crew", "fill::passes"],
+    &["fill::crew", "fill::passes", "fill::gauge"],
     &["fill", "fill::facts"],
     &["fill::forecast"],
     &["fill::pass", "fill::reason"],

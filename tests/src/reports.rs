@@ -38,7 +38,7 @@ fn promised() -> Value {
         "nodes": [{
             "address": "string", "keys": "number?", "created": "number?",
             "server_cpu_percent": "number?", "used_memory_before": "number?",
-            "used_memory_after": "number?", "evicted": "number?", "expired": "number?",
+            "used_memory_after": "number?", "until_memory": null, "evicted": "number?", "expired": "number?",
             "refused": "map of number",
             "seconds": "number", "keys_per_second": "number",
         }],

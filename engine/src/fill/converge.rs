@@ -16,6 +16,9 @@ use crate::stop::HaltCause;
 
 /// How long an interrupted fill waits for one answer of a server.
 const INTERRUPTED_PATIENCE: Duration = Duration::from_secs(1);
+/// So many rounds of sending again are the most: whoever removes keys as fast as they come does not
+/// keep a fill for ever.
+const ROUNDS_MAX: u64 = 64;
 /// Pause before keys that could not be looked for are looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -153,8 +156,9 @@ impl Fill<'_> {
                 }
                 return Ok(finding);
             }
-            // Other owners mean other keys to find.
-            if std::mem::replace(&mut changes_seen, self.changes) != self.changes {
+            // Other owners mean other keys to find, but not for ever.
+            let is_other = std::mem::replace(&mut changes_seen, self.changes) != self.changes;
+            if is_other && self.changes < ROUNDS_MAX {
                 progress = Progress::new();
             }
             // Where owners have changed too, not everything that is missing was evicted.
@@ -162,7 +166,8 @@ impl Fill<'_> {
             if finding.evicted() > 0 && (self.changes == 0 || !has_fallen) {
                 return Ok(finding);
             }
-            if progress.fell_at.elapsed() > self.plan.stall_timeout {
+            let is_stalled = progress.fell_at.elapsed() > self.plan.stall_timeout;
+            if is_stalled || self.passes.rounds >= ROUNDS_MAX {
                 self.gave_up = Some(self.plan.stall_timeout);
                 return Ok(finding);
             }
@@ -183,7 +188,11 @@ impl Fill<'_> {
                 finding.missing_count
             )));
             let missing = KeySequence::join(finding.missing);
+            let acked_before = self.passes.acked();
             self.pass(&missing, true)?;
+            if self.passes.acked() > acked_before {
+                progress.fell_at = Instant::now();
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use crate::fill::passes::Passes;
 use crate::lane::Replies;
 use crate::nodes::Nodes;
 use crate::plan::Plan;
+use crate::report::MemoryEnd;
 use crate::statistics::Change;
 use crate::target::Target;
 
@@ -31,6 +32,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) changes: u64,
     /// Nothing changed for so long.
     pub(crate) gave_up: Option<Duration>,
+    /// What became of memory targets, by node.
+    pub(crate) ends: &'a [MemoryEnd],
     pub(crate) signal: Option<i32>,
 }
 

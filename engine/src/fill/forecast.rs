@@ -13,6 +13,10 @@ const PERCENT_MIN: u64 = 1;
 /// and so many bytes of key plus value, so that buffers that come and go do not matter.
 const PAYLOAD_BYTES_MIN: u64 = 4 << 20;
 
+/// So many keys are enough for an estimate of one, and a key takes at most so many times that.
+const ESTIMATED_KEYS: u64 = 1_000_000;
+const PLAUSIBLE_MAX: f64 = 2.0;
+
 impl Fill<'_> {
     /// Looks what each server's memory will be like when it has got what is ordered for it.
     pub(crate) fn look_ahead(&mut self, orders: &[Order], halt: &Halt) {
@@ -25,6 +29,7 @@ impl Fill<'_> {
         if self.changes > 0 {
             return;
         }
+        self.forecast_readings.resize(readings.len(), None);
         for order in orders {
             let Some(Some(now)) = readings.get(order.node) else {
                 continue;
@@ -45,7 +50,7 @@ impl Fill<'_> {
             } else if !std::mem::replace(&mut self.is_warned_of_memory, true) {
                 let outlook = match forecast.evicts {
                     true => {
-                        "it will evict keys, and the fill will end incomplete (--allow-eviction accepts that)"
+                        "it will evict keys, those of others perhaps, and the fill may end incomplete (see --allow-eviction)"
                     }
                     false => "it may run out of memory",
                 };
@@ -55,7 +60,8 @@ impl Fill<'_> {
     }
 
     /// What a server's memory will be like, if that is more than it may use.
-    fn forecast(&self, order: &Order, now: &Reading) -> Option<Forecast> {
+    fn forecast(&mut self, order: &Order, now: &Reading) -> Option<Forecast> {
+        let last = self.forecast_readings[order.node].replace(now.clone())?;
         let before = self.before.get(order.node)?;
         let first = &before.snapshot.as_ref()?.reading;
         let (limit, limit_name) = now.limit()?;
@@ -71,7 +77,11 @@ impl Fill<'_> {
         let node = self.nodes.node(order.node);
         let tables = Tables::of(node.facts(), node.slots.len() as u64);
         let keys = first.keys.saturating_add(ordered);
+        // Others may need memory, too: what is less counts, since the start or since the last look.
         let per_key = PerKey::measure(&tables, first, now)?;
+        let of_late = PerKey::measure(&tables, &last, now).filter(|_| last.keys > first.keys);
+        let per_key = per_key.lesser(of_late?);
+        let estimate = self.plan.footprint_bytes_of(ESTIMATED_KEYS) as f64 / ESTIMATED_KEYS as f64;
         let needed = per_key.forecast_min(&tables, now, keys);
         (needed > limit).then_some(Forecast {
             per_key: per_key.bytes.0 as u64,
@@ -82,7 +92,9 @@ impl Fill<'_> {
             limit_name,
             evicts: now.evicts(),
             // Where planned keys may be there already, not each of them is a new one.
-            is_sure: first.keys == 0 || self.plan.resumes,
+            // Nor is a key that takes far more than it should the reason.
+            is_sure: (first.keys == 0 || self.plan.resumes || self.plan.appends)
+                && per_key.bytes.0 <= estimate * PLAUSIBLE_MAX,
         })
     }
 }

@@ -5,6 +5,7 @@ mod converge;
 mod crew;
 pub(crate) mod facts;
 mod forecast;
+mod gauge;
 mod pass;
 pub(crate) mod passes;
 mod reason;
@@ -20,10 +21,12 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::fill::passes::Passes;
 use crate::lane::Replies;
+use crate::memory::Reading;
 use crate::monitor::Monitor;
 use crate::nodes::Nodes;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
+use crate::report::MemoryEnd;
 use crate::statistics::Snapshot;
 use crate::stop::Stop;
 
@@ -49,6 +52,10 @@ pub(crate) struct Fill<'a> {
     pub(crate) halt: Option<String>,
     /// How often owners of slots have changed.
     pub(crate) changes: u64,
+    /// What became of memory targets, by node.
+    pub(crate) ends: Vec<MemoryEnd>,
+    /// By node, its memory and keys at the last forecast.
+    pub(crate) forecast_readings: Vec<Option<Reading>>,
     /// It was told that keys may not fit into memory.
     pub(crate) is_warned_of_memory: bool,
     /// Nothing has moved for `--stall-timeout`.

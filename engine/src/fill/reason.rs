@@ -18,18 +18,29 @@ pub(crate) fn reason(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> Stri
         "server"
     };
     let unsettled: u64 = facts.finding.unsettled.values().sum();
+    let cause = Cause { facts, refused }.in_words();
     let stored = match facts.finding.present() {
         Some(present) if unsettled > 0 => format!(
             "{present} of {planned} planned keys were seen on the {place}, {unsettled} could not be looked for"
         ),
         Some(present) => format!("{present} of {planned} planned keys are on the {place}"),
+        None if self_explaining(facts, &cause) => {
+            format!("how many of the {planned} planned keys are on the {place} is unknown")
+        }
         None => {
             let gone = facts.finding.unsettled.keys().next().map(String::as_str);
             let why = facts.audit_error.or(gone).unwrap_or("it was not looked at");
             format!("how many of the {planned} planned keys are on the {place} is unknown: {why}")
         }
     };
-    format!("{}: {stored}", Cause { facts, refused }.in_words())
+    format!("{cause}: {stored}")
+}
+
+/// Whether the cause says already why the server could not be asked.
+fn self_explaining(facts: &Facts<'_>, cause: &str) -> bool {
+    let gone = facts.finding.unsettled.keys().next().map(String::as_str);
+    let why = facts.audit_error.or(gone);
+    why.is_some_and(|why| cause.contains(why))
 }
 
 /// The search for the cause.
@@ -77,7 +88,7 @@ impl Cause<'_> {
             "{} ran out of memory (OOM, maxmemory {limit} bytes, maxmemory-policy {policy}",
             self.server(number)
         );
-        if let Some((per_key, needed)) = self.needed(node) {
+        if let Some((per_key, needed)) = self.needed(node).filter(|(_, needed)| *needed > limit) {
             text += &format!(
                 "; at {per_key} bytes per key all of its planned keys need about {needed} bytes"
             );
@@ -136,7 +147,7 @@ impl Cause<'_> {
             .facts()
             .maxmemory_policy;
         Some(format!(
-            "{} evicted {evicted} keys and expired {expired} (maxmemory-policy {}; --allow-eviction accepts that)",
+            "{} evicted {evicted} keys and expired {expired} (maxmemory-policy {}; see --allow-eviction)",
             self.server(removing),
             policy.as_deref().unwrap_or("unknown")
         ))

@@ -120,6 +120,7 @@ fn node(facts: &Facts<'_>, number: usize) -> NodeReport {
             .and_then(|before| before.snapshot.as_ref())
             .map(|before| before.reading.used),
         used_memory_after: finding.used_memory,
+        until_memory: facts.ends.get(number).copied(),
         evicted: finding.change.as_ref().map(|change| change.evicted),
         expired: finding.change.as_ref().map(|change| change.expired),
         refused: match facts.nodes.iter().len() {

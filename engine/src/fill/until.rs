@@ -8,120 +8,22 @@ use crate::cluster::slot::SLOTS;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::fill::Fill;
-use crate::memory::{PerKey, Reading, Tables};
+use crate::fill::gauge::{End, FIRST_KEYS_MIN, Gauge, Next};
+use crate::memory::{Reading, Tables};
 use crate::nodes::Nodes;
 use crate::plan::Plan;
 use crate::plan::memory_target::MemoryTarget;
 use crate::plan::sequence::KeySequence;
 use crate::stop::HaltCause;
 
-/// The first step, by which the keys are measured, is this part of what the estimate allows.
-const FIRST_PART: u64 = 50;
-/// It has so many keys or more, so that buffers that come and go matter little.
-const FIRST_KEYS_MIN: u64 = 1_000;
-/// While more than a quarter of the target is missing, a step goes so far, in percent.
-const CAREFUL_PERCENT: u64 = 60;
-/// So close to the target is there, in parts of it.
-const NEAR_PART: u64 = 1_000;
+/// A server needs a little of its maxmemory for itself: a target may be so large a part, in percent.
+const PERCENT_MAX: u64 = 98;
 /// How long memory may take to come to rest (connections that were closed, tables that are
 /// emptied), and the time between two looks at it.
 const REST: (Duration, Duration) = (Duration::from_secs(20), Duration::from_millis(100));
 
 /// Why a fill ends before its targets when keys go to other nodes.
 const MOVED: &str = "slots got other owners, so that what single nodes use says nothing any more: run the same command again";
-
-/// Why a node gets no more keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum End {
-    /// It uses as much memory as was asked for.
-    Target,
-    /// With the next key a hash table doubles, by so many bytes, which is too much.
-    Table(u64),
-    /// It has every key that it may get.
-    Keys,
-}
-
-/// What is to come on one node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Next {
-    Keys(u64),
-    Nothing(End),
-}
-
-/// One node on its way to its target.
-struct Gauge {
-    target: u64,
-    tables: Tables,
-    /// Before the first key.
-    first: Reading,
-    /// Bytes per key, estimated.
-    estimate: f64,
-    /// Keys that it may get.
-    share: KeySequence,
-    sent: u64,
-    end: Option<End>,
-}
-
-impl Gauge {
-    /// What comes next, things being as they are `now`.
-    fn next(&self, now: &Reading) -> Next {
-        let Some(missing) = self.target.checked_sub(now.used) else {
-            return Next::Nothing(End::Target);
-        };
-        let left = self.share.count() - self.sent;
-        if left == 0 {
-            return Next::Nothing(End::Keys);
-        }
-        let measured = PerKey::measure(&self.tables, &self.first, now);
-        let is_measured = measured.is_some();
-        let per_key = measured.unwrap_or(PerKey {
-            bytes: (self.estimate, self.estimate),
-        });
-        if is_measured && missing <= (self.target / NEAR_PART).max(per_key.bytes.1 as u64) {
-            return Next::Nothing(End::Target);
-        }
-        let needs =
-            |more: u64| per_key.forecast_max(&self.tables, now, now.keys.saturating_add(more));
-        let most = last_that(left, |more| needs(more) <= self.target);
-        if most == 0 {
-            let table = self.tables.bytes_on_the_way(now.keys, now.keys + 1);
-            let growth = table.saturating_sub(self.tables.bytes(now.keys));
-            return Next::Nothing(match growth {
-                0 => End::Target,
-                growth => End::Table(growth),
-            });
-        }
-        Next::Keys(match is_measured {
-            false => (most / FIRST_PART).max(FIRST_KEYS_MIN).min(most),
-            true if missing > self.target / 4 => (most * CAREFUL_PERCENT).div_ceil(100),
-            true => most,
-        })
-    }
-
-    /// Whether an old half of a table may still go away by itself.
-    fn is_restless(&self, now: &Reading) -> bool {
-        self.tables.room(now.keys) > self.tables.room(self.first.keys)
-    }
-
-    /// The keys that it was sent.
-    fn keys(&self) -> KeySequence {
-        self.share.head(self.sent)
-    }
-}
-
-/// The last number up to `most` for which something holds that holds for all smaller ones too.
-fn last_that(most: u64, holds: impl Fn(u64) -> bool) -> u64 {
-    let (mut low, mut high) = (0, most);
-    while low < high {
-        let middle = low + (high - low).div_ceil(2);
-        if holds(middle) {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    low
-}
 
 impl Nodes {
     /// Looks whether a memory target makes sense on every node, before anything is touched.
@@ -130,7 +32,7 @@ impl Nodes {
     /// It is a part of a maxmemory that is not set, or more than a node may use; every node uses
     /// so much already; INFO is not permitted.
     pub fn check_target(&self, target: MemoryTarget, flush: bool) -> Result<()> {
-        let mut is_any_below = false;
+        let (mut is_any_below, mut least_used) = (false, u64::MAX);
         for node in self.iter() {
             let facts = node.facts();
             let refuse = |what: String, cure: &str| {
@@ -153,16 +55,20 @@ impl Nodes {
                 );
             };
             let total = facts.total_system_memory.unwrap_or(u64::MAX);
-            let (limit, limit_name) = match maxmemory {
-                0 => (total, "the memory of its machine"),
-                maxmemory => (maxmemory, "maxmemory"),
-            };
-            if bytes > limit {
+            if maxmemory == 0 && bytes > total {
                 return refuse(
                     format!(
-                        "{bytes} bytes are more than {name} may use: {limit_name} is {limit} bytes"
+                        "{bytes} bytes are more than the machine of {name} has ({total} bytes)"
                     ),
-                    "give less, or raise maxmemory",
+                    "give less",
+                );
+            }
+            if maxmemory > 0 && bytes > maxmemory / 100 * PERCENT_MAX {
+                return refuse(
+                    format!(
+                        "{bytes} bytes are more than {PERCENT_MAX} % of the maxmemory of {name} ({maxmemory} bytes), of which it needs a little for itself"
+                    ),
+                    "give less, or raise its maxmemory",
                 );
             }
             let used = match flush {
@@ -170,13 +76,16 @@ impl Nodes {
                 false => used,
             };
             is_any_below |= used < bytes;
+            least_used = least_used.min(used);
         }
         if is_any_below {
             return Ok(());
         }
         Err(Error::Options {
-            what: "--until-memory: every server uses so much memory already".into(),
-            cure: "give more, or empty them first with -f".into(),
+            what: format!(
+                "--until-memory: every server uses so much memory already ({least_used} bytes or more)"
+            ),
+            cure: "there is nothing to do, or give more".into(),
         })
     }
 }
@@ -232,6 +141,7 @@ impl Fill<'_> {
         self.due = self.planned.clone();
         self.plan = Arc::new(self.plan.with_keys(self.planned.clone()));
         self.tell_ends(&gauges);
+        self.ends = gauges.iter().map(Gauge::in_report).collect();
         self.tell_outcome();
         Ok(())
     }
@@ -248,8 +158,10 @@ impl Fill<'_> {
                 target: target.bytes(first.maxmemory).unwrap_or(0),
                 tables: Tables::of(node.facts(), node.slots.len() as u64),
                 estimate: plan.footprint_bytes_of(keys) as f64 / keys as f64,
+                last: first.clone(),
                 first,
                 share,
+                step: 0,
                 sent: 0,
                 end: None,
             }
@@ -271,6 +183,8 @@ impl Fill<'_> {
                     Next::Keys(count) => {
                         parts.push(gauge.share.part(gauge.sent, count));
                         gauge.sent += count;
+                        gauge.last = now.clone();
+                        gauge.step = count;
                         let missing = gauge.target.saturating_sub(now.used);
                         expected += (missing as f64 / gauge.estimate) as u64;
                     }
@@ -324,6 +238,7 @@ impl Fill<'_> {
                     "with its next key a hash table would double, by {bytes} bytes, and cross the {} bytes of --until-memory",
                     gauge.target
                 ),
+                Some(End::Lost) => "it has fewer new keys than it was sent: some are gone (and are sent again) or were there before; the same command goes on".into(),
                 Some(End::Keys) => "it has every key that -d, --keys or the keyspace allows".into(),
                 Some(End::Target) | None => continue,
             };
@@ -361,78 +276,4 @@ pub fn settle(nodes: &mut Nodes, plan: &Plan, flush: bool) -> Result<Plan> {
         what: "every key that -d, --keys or the keyspace allows exists already".into(),
         cure: "allow more: --until-memory alone ends the fill, too".into(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::info::ServerFacts;
-
-    fn gauge(target: u64, share: u64) -> Gauge {
-        let mut facts = ServerFacts::of(([127, 0, 0, 1], 6379).into());
-        facts.software = "Redis 7.0.15".into();
-        Gauge {
-            target,
-            tables: Tables::of(&facts, 0),
-            first: server(&[], 0),
-            estimate: 150.0,
-            share: KeySequence::new(0, share),
-            sent: 0,
-            end: None,
-        }
-    }
-
-    /// A server whose keys take 160 bytes each.
-    fn server(tables: &[Tables], keys: u64) -> Reading {
-        let tables: u64 = tables.iter().map(|tables| tables.bytes(keys)).sum();
-        Reading {
-            used: 1_000_000 + 160 * keys + tables,
-            keys,
-            ..Reading::default()
-        }
-    }
-
-    /// Goes on until it ends: how many keys, the memory then, and why.
-    fn end_of(mut gauge: Gauge) -> (u64, u64, End) {
-        gauge.first = server(&[gauge.tables], 0);
-        for _ in 0..100 {
-            let now = server(&[gauge.tables], gauge.sent);
-            assert!(now.used <= gauge.target + gauge.target / 100, "{now:?}");
-            match gauge.next(&now) {
-                Next::Keys(count) => gauge.sent += count,
-                Next::Nothing(end) => return (gauge.sent, now.used, end),
-            }
-        }
-        panic!("it does not end");
-    }
-
-    #[test]
-    fn a_target_is_reached_and_not_crossed() {
-        for target in [5_000_000, 120_000_000, 1 << 30, 1 << 36] {
-            let (_, used, end) = end_of(gauge(target, u64::MAX / 2));
-            assert_eq!(end, End::Target, "{target}");
-            assert!(used >= target - target / 500, "{target}: {used}");
-        }
-    }
-
-    #[test]
-    fn the_doubling_of_a_table_that_would_cross_the_target_is_not_begun() {
-        // 2^20 keys take 168.8 MB and their table 8.4 MB; the next key's table 16.8 MB more.
-        let target = 185_000_000;
-        let (keys, used, end) = end_of(gauge(target, u64::MAX / 2));
-        assert_eq!((keys, end), (1 << 20, End::Table(16 << 20)));
-        assert!(used < target);
-    }
-
-    #[test]
-    fn the_keys_that_are_allowed_are_a_bound() {
-        assert_eq!(end_of(gauge(1 << 30, 12_345)).2, End::Keys);
-    }
-
-    #[test]
-    fn the_last_number_that_fits_is_found() {
-        for limit in [0, 1, 7, 99, 100] {
-            assert_eq!(last_that(100, |n| n <= limit), limit);
-        }
-    }
 }

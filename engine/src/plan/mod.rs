@@ -177,7 +177,7 @@ impl Plan {
             RepliesChoice::Auto if options.pipeline_depth < FENCED_DEPTH_MIN => Replies::Each,
             RepliesChoice::Auto => Replies::Fenced,
         };
-        let frame = Frame::new(keyspace.clone(), values.clone(), options.only_missing);
+        let frame = Frame::new(keyspace.clone(), values.clone(), options.keeps_existing());
         let batch_frames = options
             .pipeline_depth
             .min((FENCE_EVERY_BYTES / frame.bytes() as u64).max(1));
@@ -222,7 +222,7 @@ impl Plan {
             registers_blocks: blocks.registered,
             replies_are_free: options.replies == RepliesChoice::Auto,
             resumes: options.resume,
-            keeps_existing: options.only_missing,
+            keeps_existing: options.keeps_existing(),
             is_forced: options.force,
             appends: options.append,
             until: options.until,

@@ -133,6 +133,12 @@ pub struct PlanOptions {
 }
 
 impl PlanOptions {
+    /// Whether keys that exist keep their values: as asked for, or since a fill that ends by the
+    /// memory it takes adds keys, and cannot know beforehand which.
+    pub(super) fn keeps_existing(&self) -> bool {
+        self.only_missing || self.until.is_some()
+    }
+
     /// The options' ranges, one by one.
     pub(super) fn check_ranges(&self) -> Result<()> {
         in_range(
