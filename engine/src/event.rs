@@ -1,6 +1,10 @@
 //! What a running fill tells.
 
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
+
+/// Time between two reports of progress.
+const TELL: Duration = Duration::from_millis(100);
 
 /// What a running fill tells.
 #[derive(Clone, Debug)]
@@ -41,4 +45,22 @@ pub struct NodeProgress {
     pub keys_planned: u64,
     /// Its CPU of late, in percent of one core.
     pub cpu_percent: Option<f64>,
+}
+
+/// Does something, and tells of it several times a second meanwhile.
+pub(crate) fn tell_while<R: Send>(mut tell: impl FnMut(), work: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| {
+        let (working, is_done) = channel::<()>();
+        let worker = scope.spawn(move || {
+            let result = work();
+            drop(working);
+            result
+        });
+        while is_done.recv_timeout(TELL) == Err(RecvTimeoutError::Timeout) {
+            tell();
+        }
+        worker
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }

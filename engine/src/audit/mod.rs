@@ -8,15 +8,13 @@ pub(crate) mod proofs;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
 
 use crate::audit::count::Count;
 pub use crate::audit::count::{Before, NodeFinding, Sent};
 use crate::audit::look::{How, Look, Seen};
 use crate::audit::proofs::{Group, Proofs};
 use crate::error::{Error, Result};
-use crate::event::Event;
+use crate::event::{Event, tell_while};
 use crate::nodes::Nodes;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
@@ -27,8 +25,6 @@ use crate::stop::Stop;
 const RUNS_MAX: usize = 8_192;
 /// Why keys cannot be looked for whose slot nobody owns.
 const NO_MASTER: &str = "their slots have no master";
-/// Time between two reports of progress.
-const TELL: Duration = Duration::from_millis(100);
 
 /// What the audit found.
 #[derive(Clone, Debug, Default)]
@@ -361,7 +357,8 @@ fn look(
         .flatten()
         .map(|group| group.keys.count())
         .sum();
-    tell_while(&looked, planned, observe, || {
+    let tell = || observe(Event::Audit(looked.load(Ordering::Relaxed), planned));
+    tell_while(tell, || {
         nodes.ask_each(|number, node| {
             let groups = &groups[number];
             if groups.is_empty() {
@@ -384,27 +381,4 @@ fn look(
 /// Whether an error of a cluster's node may pass: all but a command that is not permitted.
 fn is_gone(error: &Error) -> bool {
     !matches!(error, Error::NotPermitted { .. })
-}
-
-/// Tells how many keys were looked for while `work` goes on.
-fn tell_while<R: Send>(
-    looked: &AtomicU64,
-    planned: u64,
-    observe: &mut dyn FnMut(Event),
-    work: impl FnOnce() -> R + Send,
-) -> R {
-    std::thread::scope(|scope| {
-        let (working, is_done) = channel::<()>();
-        let worker = scope.spawn(move || {
-            let result = work();
-            drop(working);
-            result
-        });
-        while is_done.recv_timeout(TELL) == Err(RecvTimeoutError::Timeout) {
-            observe(Event::Audit(looked.load(Ordering::Relaxed), planned));
-        }
-        worker
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
 }

@@ -11,7 +11,6 @@ mod reader;
 mod sample;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,7 +21,7 @@ use self::interview::{Interview, Seen};
 use self::reader::{Circumstances, Reader};
 pub use self::sample::Sample;
 use crate::error::{Error, Result};
-use crate::event::{Event, NodeProgress, Progress};
+use crate::event::{Event, NodeProgress, Progress, tell_while};
 use crate::nodes::Nodes;
 use crate::open_files;
 use crate::plan::Plan;
@@ -34,8 +33,6 @@ use crate::target::Target;
 
 /// Pause before keys that could not be looked at are asked for again.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
-/// Time between two reports of progress.
-const TELL: Duration = Duration::from_millis(100);
 /// Connections per node: one for control, one that reads.
 const CONNECTIONS_PER_NODE: u64 = 2;
 
@@ -193,28 +190,31 @@ impl Verify<'_> {
         };
         let readers: Vec<Mutex<&mut Reader>> = self.readers.iter_mut().map(Mutex::new).collect();
         let (plan, stop, nodes) = (self.plan, self.stop, &mut *self.nodes);
-        let ends = told.tell_while(|| {
-            nodes.ask_each(|number, node| {
-                let share = shares[number].clone();
-                let mut interview = Interview::new(plan.keyspace(), plan.values(), share);
-                let circumstances = Circumstances {
-                    address: node.control.address(),
-                    login: node.control.login(),
-                    db: node.control.db(),
-                    stop,
-                    stall_timeout: plan.stall_timeout,
-                    checked: &checked[number],
-                };
-                let mut reader = readers[number]
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                let outcome = match shares[number].count() {
-                    0 => Ok(()),
-                    _ => reader.ask(&mut interview, &circumstances),
-                };
-                (interview.end(), outcome.err())
-            })
-        });
+        let ends = tell_while(
+            || told.tell(),
+            || {
+                nodes.ask_each(|number, node| {
+                    let share = shares[number].clone();
+                    let mut interview = Interview::new(plan.keyspace(), plan.values(), share);
+                    let circumstances = Circumstances {
+                        address: node.control.address(),
+                        login: node.control.login(),
+                        db: node.control.db(),
+                        stop,
+                        stall_timeout: plan.stall_timeout,
+                        checked: &checked[number],
+                    };
+                    let mut reader = readers[number]
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner);
+                    let outcome = match shares[number].count() {
+                        0 => Ok(()),
+                        _ => reader.ask(&mut interview, &circumstances),
+                    };
+                    (interview.end(), outcome.err())
+                })
+            },
+        );
         let mut round = Round::default();
         let mut left = vec![unowned];
         for (number, ((seen, open, class), error)) in ends.into_iter().enumerate() {
@@ -266,24 +266,6 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// Does something and tells of it meanwhile.
-    fn tell_while<R: Send>(&mut self, work: impl FnOnce() -> R + Send) -> R {
-        std::thread::scope(|scope| {
-            let (working, is_done) = channel::<()>();
-            let worker = scope.spawn(move || {
-                let result = work();
-                drop(working);
-                result
-            });
-            while is_done.recv_timeout(TELL) == Err(RecvTimeoutError::Timeout) {
-                self.tell();
-            }
-            worker
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
-    }
-
     fn tell(&mut self) {
         let nodes: Vec<NodeProgress> = self
             .nodes
