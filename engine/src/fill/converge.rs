@@ -12,6 +12,7 @@ use crate::fill::Fill;
 use crate::lane::Replies;
 use crate::monitor::Trouble;
 use crate::plan::sequence::KeySequence;
+use crate::refusal::is_about_topology;
 use crate::stop::HaltCause;
 
 /// How long an interrupted fill waits for one answer of a server.
@@ -154,6 +155,12 @@ impl Fill<'_> {
                 if is_stuck && !std::mem::replace(&mut has_asked_again, true) {
                     continue;
                 }
+                progress.note(open);
+                if self.may_settle(&finding, &progress) {
+                    self.refresh();
+                    std::thread::sleep(LOOK_AGAIN);
+                    continue;
+                }
                 return Ok(finding);
             }
             // Other owners mean other keys to find, but not for ever.
@@ -194,6 +201,17 @@ impl Fill<'_> {
                 progress.fell_at = Instant::now();
             }
         }
+    }
+
+    /// Whether nodes that could not say what they hold may be able to in a moment: what is there is
+    /// told of a fill that ends early, too.
+    fn may_settle(&self, finding: &Finding, progress: &Progress) -> bool {
+        let mut classes = finding.unsettled.keys();
+        self.gave_up.is_none()
+            && self.stop.signal().is_none()
+            && !finding.unsettled.is_empty()
+            && classes.all(|class| is_about_topology(class))
+            && progress.fell_at.elapsed() <= self.plan.stall_timeout
     }
 
     /// Takes note of refusals that the monitor was too late to see: what was refused once because
