@@ -12,7 +12,7 @@ use crate::statistics::{Change, Snapshot};
 const SETTLE_MAX: Duration = Duration::from_secs(2);
 /// Time between two looks at it, and how many equal ones mean that it is done.
 const SETTLE_POLL: Duration = Duration::from_millis(40);
-const SETTLED_LOOKS: u32 = 3;
+const SETTLED_LOOKS: u32 = 10;
 
 /// What was known of a node before the fill, or when it joined.
 #[derive(Clone, Debug)]
