@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use engine::Report;
-use engine::report::{Bottleneck, ClientCosts, LatencySummary, NodeReport, Verdict};
+use engine::report::{ClientCosts, LatencySummary, NodeReport, Verdict};
 use serde_json::json;
 
 use crate::exit::Failure;
@@ -131,7 +131,7 @@ fn text(report: &Report) -> String {
     if report.reconnects + report.rounds + report.topology_changes > 0 {
         line("mended", mended(report));
     }
-    line("limit", bottleneck(report.bottleneck).to_owned());
+    line("limit", report.limit.clone());
     if let Some(verification) = &report.verify {
         for (name, fact) in findings::lines(verification) {
             line(name, fact);
@@ -275,17 +275,6 @@ fn refused(classes: &BTreeMap<String, u64>) -> String {
         .map(|(class, number)| format!("{} {class}", count(*number)))
         .collect();
     classes.join(", ")
-}
-
-fn bottleneck(bottleneck: Bottleneck) -> &'static str {
-    match bottleneck {
-        Bottleneck::Server => "server: its CPU was busy",
-        Bottleneck::Client => "client: its CPU was busy; more reactors may help (--reactors, -n)",
-        Bottleneck::Network => "network: bytes waited while server and client were idle",
-        Bottleneck::Memory => "memory of the server",
-        Bottleneck::Balanced => "balanced: server and client were both busy",
-        Bottleneck::Unknown => "unknown: the fill was too short, or neither side was clearly busy",
-    }
 }
 
 #[cfg(test)]

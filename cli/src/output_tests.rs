@@ -2,7 +2,9 @@
 
 use engine::lane::Replies;
 use engine::plan::{Driver, Send};
-use engine::report::{ByteCounts, ClientCosts, KeyCounts, PlanSummary, Rates, SCHEMA, Seconds};
+use engine::report::{
+    Bottleneck, ByteCounts, ClientCosts, Evidence, KeyCounts, PlanSummary, Rates, SCHEMA, Seconds,
+};
 use serde_json::Value;
 
 use super::*;
@@ -87,6 +89,8 @@ fn complete() -> Report {
         topology_changes: 0,
         verify: None,
         bottleneck: Bottleneck::Server,
+        bottleneck_evidence: Evidence::default(),
+        limit: "server: its main thread used 99 % of a core".into(),
         verdict: Verdict::Complete,
         reason: None,
         warnings: Vec::new(),
@@ -104,6 +108,7 @@ fn full() -> Report {
     report.refused = BTreeMap::from([("OOM".into(), 16_839), ("NOPERM".into(), 1)]);
     report.verdict = Verdict::Incomplete;
     report.bottleneck = Bottleneck::Memory;
+    report.limit = "memory: the server refused writes (OOM)".into();
     report.reason = Some("the server is full.".into());
     report
 }
@@ -123,7 +128,7 @@ latency   mean 812 µs, p50 800 µs, p95 1.20 ms, p99 1.50 ms, max 2.00 ms per a
           mean 1 µs per command
 client    CPU 0.10 s user, 0.30 s system (0.40 s per GiB), peak memory 9.00 MiB
 server    10.0.0.1:6379, CPU 98 %, memory 1.00 MiB before, 1.50 GiB after
-limit     server: its CPU was busy
+limit     server: its main thread used 99 % of a core
 "
     );
 }

@@ -10,6 +10,7 @@
 
 pub mod answer;
 pub mod audit;
+pub mod bottleneck;
 pub mod cluster;
 mod commands;
 pub mod control;
@@ -26,6 +27,7 @@ pub mod lane;
 pub mod latency;
 pub mod machine;
 pub mod memory;
+mod meter;
 pub mod monitor;
 pub mod nodes;
 pub mod observe;
@@ -37,6 +39,7 @@ pub mod refusal;
 pub mod reply;
 pub mod report;
 pub mod run;
+pub mod scheduling;
 pub mod segment;
 pub mod socket;
 pub mod statistics;

@@ -5,16 +5,20 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::control::Control;
 use crate::error::Result;
+use crate::machine::is_local;
 use crate::memory::Reading;
+use crate::meter::{Load, Meter};
 use crate::refusal::is_about_topology;
 use crate::statistics::{Change, Snapshot};
 
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(250);
+/// Time between two looks whether it has looked.
+const LOOK: Duration = Duration::from_millis(1);
 /// What a server does instead of taking keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -61,6 +65,8 @@ struct Latest {
     reading: Option<Reading>,
     /// Refusals that the next look will see and that mean nothing.
     expected: u64,
+    /// How busy the server is while it is filled.
+    meter: Meter,
 }
 
 /// A thread that looks at one server until it is dropped.
@@ -96,6 +102,20 @@ impl Monitor {
         lock(&self.latest).cpu_percent
     }
 
+    /// The fill sends from now on, or does not any more.
+    pub(crate) fn note_filling(&self, is_filling: bool) {
+        lock(&self.latest).meter.want(is_filling);
+        self.thread.thread().unpark();
+    }
+
+    /// How busy the server was while it was filled; the last look may take until `deadline`.
+    pub(crate) fn load(&self, deadline: Instant) -> Option<Load> {
+        while lock(&self.latest).meter.is_behind() && Instant::now() < deadline {
+            std::thread::sleep(LOOK);
+        }
+        lock(&self.latest).meter.load()
+    }
+
     /// Takes note that a SET was tried that the server counts as refused.
     pub(crate) fn expect_refusal(&self) {
         lock(&self.latest).expected += 1;
@@ -127,6 +147,7 @@ fn lock(latest: &Mutex<Latest>) -> MutexGuard<'_, Latest> {
 }
 
 fn watch(mut control: Control, mut last: Snapshot, latest: &Mutex<Latest>, over: &AtomicBool) {
+    let is_local = is_local(control.address());
     while !over.load(Ordering::Relaxed) {
         std::thread::park_timeout(POLL);
         let Ok(now) = Snapshot::take(&mut control) else {
@@ -152,6 +173,7 @@ fn watch(mut control: Control, mut last: Snapshot, latest: &Mutex<Latest>, over:
         {
             let mut latest = lock(latest);
             latest.reading = Some(now.reading.clone());
+            latest.meter.read(&now, is_local);
             latest.cpu_percent = of_late.is_same_process.then_some(of_late.cpu_percent);
             // What nobody has asked for yet stays, unless there is news.
             latest.trouble = trouble.or(latest.trouble.take());

@@ -10,11 +10,13 @@ use nix::sys::time::TimeValLike;
 use crate::driver;
 use crate::driver::contract::{LaneEnd, NodeLane, Outcome, Shared};
 use crate::driver::desk::Desk;
+use crate::driver::waits::Waits;
 use crate::error::{Error, Result};
 use crate::lane::Replies;
 use crate::latency::Latencies;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
+use crate::scheduling::Scheduling;
 
 /// What became of one lane.
 #[derive(Clone, Debug)]
@@ -50,6 +52,10 @@ pub struct ReactorResult {
     pub moved_at: Vec<Instant>,
     /// CPU time of its thread.
     pub cpu: Duration,
+    /// How long its thread waited for a core.
+    pub waited: Duration,
+    /// What its connections were held up by.
+    pub waits: Waits,
 }
 
 /// Runs `lanes` on the calling thread, pinned to `core`.
@@ -101,6 +107,8 @@ pub fn run(
         moved_at: desk.moved_at().to_vec(),
         cpu: cpu_time(UsageWho::RUSAGE_THREAD)
             .map_or(Duration::ZERO, |(user, system)| user + system),
+        waited: Scheduling::of_this_thread().unwrap_or_default().waiting,
+        waits: desk.waits(),
     })
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+pub use crate::bottleneck::{Bottleneck, Evidence};
 use crate::lane::Replies;
 use crate::plan::{Driver, Send};
 
@@ -48,6 +49,11 @@ pub struct Report {
     pub topology_changes: u64,
     /// What limited the speed.
     pub bottleneck: Bottleneck,
+    /// What that rests on.
+    pub bottleneck_evidence: Evidence,
+    /// Both in a sentence.
+    #[serde(skip)]
+    pub limit: String,
     /// What `--verify` found afterwards; `null` without it.
     pub verify: Option<Verification>,
     /// Whether every planned key was seen on the server.
@@ -292,24 +298,6 @@ pub enum EndedBy {
     Keys,
     /// It had fewer new keys than it was sent: some were gone, and were sent again, or there before.
     Lost,
-}
-
-/// What limited the speed of a fill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Bottleneck {
-    /// The server's CPU was busy.
-    Server,
-    /// A reactor's CPU was busy.
-    Client,
-    /// Neither was, while bytes waited to be taken.
-    Network,
-    /// The server ran out of memory.
-    Memory,
-    /// Server and client were both busy.
-    Balanced,
-    /// Too short or too little known to tell.
-    Unknown,
 }
 
 /// The verdict on a fill.

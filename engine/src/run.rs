@@ -56,6 +56,7 @@ pub fn fill(
         Err(error) => (Finding::default(), Some(error.to_string())),
     };
     let mending = fill.passes.elapsed - sending;
+    let loads = fill.loads();
     let Fill {
         plan,
         planned,
@@ -81,6 +82,7 @@ pub fn fill(
         changes,
         gave_up,
         ends: &ends,
+        loads: &loads,
         signal: stop.signal(),
     });
     Ok((report, Arc::unwrap_or_clone(plan)))

@@ -24,6 +24,9 @@ pub struct Snapshot {
     errors: BTreeMap<String, u64>,
     counts_refusals: bool,
     cpu_seconds: f64,
+    /// CPU of its main thread, where it tells (Redis 7.0).
+    main_thread_seconds: Option<f64>,
+    process_id: Option<u32>,
     /// Its memory and keys.
     pub reading: Reading,
 }
@@ -71,12 +74,37 @@ impl Snapshot {
                 .collect(),
             counts_refusals: counts_refusals(commands),
             cpu_seconds: cpu_seconds("used_cpu_sys") + cpu_seconds("used_cpu_user"),
+            main_thread_seconds: cpu
+                .number("used_cpu_sys_main_thread")
+                .zip(cpu.number("used_cpu_user_main_thread"))
+                .map(|(system, user): (f64, f64)| system + user),
+            process_id: server.number("process_id"),
             reading,
         }
     }
 }
 
 impl Snapshot {
+    /// When it was taken.
+    pub(crate) fn at(&self) -> Instant {
+        self.at
+    }
+
+    /// CPU of the thread that carries out commands, else of the process, in seconds.
+    pub(crate) fn main_thread_seconds(&self) -> f64 {
+        self.main_thread_seconds.unwrap_or(self.cpu_seconds)
+    }
+
+    /// CPU of the whole process, in seconds.
+    pub(crate) fn process_seconds(&self) -> f64 {
+        self.cpu_seconds
+    }
+
+    /// The number of the process on its machine.
+    pub(crate) fn process_id(&self) -> Option<u32> {
+        self.process_id
+    }
+
     /// The process it was taken of.
     pub(crate) fn run_id(&self) -> &str {
         &self.run_id
@@ -255,6 +283,8 @@ mod tests {
                 .collect(),
             counts_refusals: true,
             cpu_seconds: 0.0,
+            main_thread_seconds: None,
+            process_id: None,
             reading: Reading::default(),
         }
     }

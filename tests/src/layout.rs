@@ -16,7 +16,7 @@ const UNSAFE_FOLDER: &str = "engine/src/driver/uring/";
 /// above its own, and its neighbours, but none further down.
 #[rustfmt::skip]
 const LEVELS: &[&[&str]] = &[
-    &["error", "commands"],
+    &["error", "commands", "bottleneck", "scheduling"],
     &["stop", "latency", "machine", "event", "open_files"],
     &["answer"],
     &["plan::alphabet", "plan::amount", "plan::values", "plan::footprint"],
@@ -38,11 +38,13 @@ const LEVELS: &[&[&str]] = &[
     &["control"],
     &["memory", "hazards"],
     &["statistics"],
+    &["meter"],
     &["preflight", "monitor", "report"],
     &["nodes", "audit::look", "audit::count"],
     &["discovery", "audit::proofs", "audit::append"],
     &["audit"],
-    &["driver::dialer", "driver::contract", "driver::backoff"],
+    &["driver::uring::queue"],
+    &["driver::dialer", "driver::contract", "driver::backoff", "driver::waits"],
     &["driver::place"],
     &["driver::desk"],
     &["driver::uring::token"],

@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+mod bottlenecks;
 mod chaos;
 mod cluster_access;
 mod cluster_changes;

@@ -48,6 +48,11 @@ fn promised() -> Value {
         "rounds": "number",
         "topology_changes": "number",
         "bottleneck": "string",
+        "bottleneck_evidence": {
+            "server_cpu_percent": "number?", "server_wait_percent": "number?",
+            "client_cpu_percent": "number?", "client_wait_percent": "number?",
+            "send_queue_percent": "number?", "window_percent": "number?",
+        },
         "verify": null,
         "verdict": "string",
         "reason": "string?",

@@ -5,14 +5,14 @@
 use std::net::TcpStream;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::backoff::{Jitter, pause};
 use super::contract::{LaneEnd, NodeLane, Shared};
 pub use super::dialer::Connection;
 use super::dialer::{Dialer, Job};
-use super::place::Place;
+use super::place::{Place, look_at_waits, publish};
+use super::waits::Waits;
 use crate::handshake::Greeted;
 use crate::lane::{Lane, LaneError};
 use crate::latency::Latencies;
@@ -126,6 +126,16 @@ impl Desk {
         &self.latencies
     }
 
+    /// What the connections of all lanes were held up by.
+    #[must_use]
+    pub fn waits(&self) -> Waits {
+        let mut all = Waits::default();
+        self.places
+            .iter()
+            .for_each(|place| all.add(&place.watch.waits));
+        all
+    }
+
     /// Keys of a lane sent more than once, because a connection was lost before they were
     /// acknowledged.
     #[must_use]
@@ -196,6 +206,7 @@ impl Desk {
             self.moved_at[place.node] = now;
         }
         place.lane.sent(bytes, now);
+        place.note(now);
     }
 
     /// The connection of `lane` received bytes. `false` when it is to be closed.
@@ -205,6 +216,7 @@ impl Desk {
         let place = &mut self.places[lane];
         let replied = place.lane.frames_replied();
         let received = place.lane.received(bytes, now, &mut self.latencies);
+        place.note(now);
         // Bytes alone are no progress: a line may drip for ever.
         if place.lane.frames_replied() > replied {
             self.moved_at[place.node] = now;
@@ -279,6 +291,7 @@ impl Desk {
         self.ticked_at = Some(now);
         self.look_at_stop(now);
         self.look_at_progress(now);
+        look_at_waits(&mut self.places, now);
         let mut connections = Vec::new();
         // One round per tick, whatever comes in meanwhile.
         let dialed: Vec<_> = self
@@ -301,24 +314,8 @@ impl Desk {
                 connections.push((lane, stream));
             }
         }
-        self.publish();
+        publish(&self.places, &self.shared.tally, self.reconnects);
         connections
-    }
-
-    /// Tells the watching thread how far the lanes are.
-    fn publish(&self) {
-        let tally = &self.shared.tally;
-        let mut acked = vec![0; tally.keys_acked.len()];
-        let mut disconnected = 0;
-        for place in &self.places {
-            acked[place.node] += place.lane.frames_acked();
-            disconnected += u64::from(place.end.is_none() && !place.is_connected);
-        }
-        for (counter, acked) in tally.keys_acked.iter().zip(acked) {
-            counter.store(acked, Ordering::Relaxed);
-        }
-        tally.reconnects.store(self.reconnects, Ordering::Relaxed);
-        tally.disconnected.store(disconnected, Ordering::Relaxed);
     }
 
     fn look_at_stop(&mut self, now: Instant) {

@@ -9,6 +9,7 @@ mod place;
 pub mod socket;
 pub mod tokio_uring;
 pub mod uring;
+pub mod waits;
 
 use std::sync::Arc;
 

@@ -2,14 +2,18 @@
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::contract::{LaneEnd, NodeLane};
+use super::contract::{LaneEnd, NodeLane, Tally};
+use super::waits::Watch;
 use crate::handshake::Greeting;
 use crate::lane::Lane;
 
 /// A connection may be lost so often before anything that was sent on it is acknowledged.
 const FRUITLESS_MAX: u32 = 5;
+/// So many send queues are looked at in one go: it costs a microsecond each.
+const LOOKS_MAX: usize = 16;
 
 /// A lane and what is known of its connection.
 #[derive(Debug)]
@@ -42,6 +46,8 @@ pub(super) struct Place {
     pub(super) resent: u64,
     /// The server refuses further writes; since when outstanding replies are awaited.
     pub(super) refusal: Option<(String, Instant)>,
+    /// What its connections were held up by.
+    pub(super) watch: Watch,
 }
 
 impl Place {
@@ -70,6 +76,7 @@ impl Place {
             unacknowledged: 0,
             resent: 0,
             refusal: None,
+            watch: Watch::default(),
         }
     }
 
@@ -122,8 +129,42 @@ impl Place {
             }
     }
 
+    /// Takes note whether it could send if its window had room.
+    pub(super) fn note(&mut self, now: Instant) {
+        let is_connected = self.is_connected && self.end.is_none();
+        let is_window_full = is_connected && self.lane.is_waiting() && !self.lane.wants_to_send();
+        self.watch.note(now, is_connected, is_window_full);
+    }
+
     /// Whether something is still to come of what the lane has sent.
     pub(super) fn is_unfinished(&self) -> bool {
         self.lane.is_waiting() || self.lane.is_mid_chunk() || self.can_send()
+    }
+}
+
+/// Tells the watching thread how far the lanes are.
+pub(super) fn publish(places: &[Place], tally: &Tally, reconnects: u64) {
+    let mut acked = vec![0; tally.keys_acked.len()];
+    let mut disconnected = 0;
+    for place in places {
+        acked[place.node] += place.lane.frames_acked();
+        disconnected += u64::from(place.end.is_none() && !place.is_connected);
+    }
+    for (counter, acked) in tally.keys_acked.iter().zip(acked) {
+        counter.store(acked, Ordering::Relaxed);
+    }
+    tally.reconnects.store(reconnects, Ordering::Relaxed);
+    tally.disconnected.store(disconnected, Ordering::Relaxed);
+}
+
+/// Looks what holds the lanes up: of many, at some of the send queues.
+pub(super) fn look_at_waits(places: &mut [Place], now: Instant) {
+    places.iter_mut().for_each(|place| place.note(now));
+    let step = places.len().div_ceil(LOOKS_MAX).max(1);
+    let open = places.iter_mut().step_by(step);
+    for place in open.filter(|place| place.is_connected && place.end.is_none()) {
+        if let Some(line) = &place.line {
+            place.watch.waits.look_at(line);
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::audit::Finding;
 use crate::audit::count::Before;
 use crate::fill::passes::Passes;
 use crate::lane::Replies;
+use crate::meter::Load;
 use crate::nodes::Nodes;
 use crate::plan::Plan;
 use crate::report::MemoryEnd;
@@ -34,6 +35,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) gave_up: Option<Duration>,
     /// What became of memory targets, by node.
     pub(crate) ends: &'a [MemoryEnd],
+    /// How busy each node was while it was filled, where it tells.
+    pub(crate) loads: &'a [Option<Load>],
     pub(crate) signal: Option<i32>,
 }
 

@@ -13,7 +13,7 @@ pub(crate) mod summary;
 pub mod until;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::audit::Audit;
 use crate::audit::count::Before;
@@ -22,6 +22,7 @@ use crate::event::Event;
 use crate::fill::passes::Passes;
 use crate::lane::Replies;
 use crate::memory::Reading;
+use crate::meter::Load;
 use crate::monitor::Monitor;
 use crate::nodes::Nodes;
 use crate::plan::Plan;
@@ -29,6 +30,9 @@ use crate::plan::sequence::KeySequence;
 use crate::report::MemoryEnd;
 use crate::statistics::Snapshot;
 use crate::stop::Stop;
+
+/// How long the last look of all monitors may take.
+const LAST_LOOK: Duration = Duration::from_millis(100);
 
 /// A fill under way.
 pub(crate) struct Fill<'a> {
@@ -92,6 +96,15 @@ impl Fill<'_> {
                 }
             )));
         }
+    }
+
+    /// How busy each node was while it was filled, where it tells.
+    pub(crate) fn loads(&self) -> Vec<Option<Load>> {
+        let deadline = Instant::now() + LAST_LOOK;
+        let monitors = self.monitors.iter();
+        monitors
+            .map(|monitor| monitor.as_ref()?.load(deadline))
+            .collect()
     }
 
     /// How each node shall acknowledge: where it would keep to itself what it refuses, each reply

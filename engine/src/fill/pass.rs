@@ -40,6 +40,7 @@ impl Fill<'_> {
         let orders = crew::orders(&self.plan, self.nodes, keys, &self.replies());
         let cpu_before = cpu_time(UsageWho::RUSAGE_SELF).unwrap_or_default();
         let started_at = Instant::now();
+        self.note_filling(true);
         let crew = Crew::start(&self.plan, &orders, is_mending, self.stop, &halt);
         let mut looked_at = started_at;
         let mut is_suspicious = false;
@@ -51,6 +52,7 @@ impl Fill<'_> {
             self.look_for_trouble(crew, &halt, &mut is_suspicious, &mut looked_at);
         });
         let elapsed = started_at.elapsed();
+        self.note_filling(false);
         let cpu_after = cpu_time(UsageWho::RUSAGE_SELF).unwrap_or_default();
         let reconnects = crew.reconnects();
         let reactors = crew.join()?;
@@ -72,6 +74,11 @@ impl Fill<'_> {
             self.halt = Some(class.clone());
         }
         Ok(cause)
+    }
+
+    fn note_filling(&self, is_filling: bool) {
+        let monitors = self.monitors.iter().flatten();
+        monitors.for_each(|monitor| monitor.note_filling(is_filling));
     }
 
     /// Ends a pass that cannot go on as it is: a server takes no more writes, the cluster is

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::audit::count::Sent;
 use crate::driver::contract::{LaneEnd, Outcome};
+use crate::driver::waits::Waits;
 use crate::lane::Replies;
 use crate::latency::Latencies;
 use crate::plan::sequence::KeySequence;
@@ -18,6 +19,15 @@ pub(crate) struct NodeWork {
     pub(crate) acked: u64,
     /// Time during which it had something to do, over all passes.
     pub(crate) busy: Duration,
+}
+
+/// What a reactor did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ReactorWork {
+    /// CPU time of its thread.
+    pub(crate) cpu: Duration,
+    /// How long its thread waited for a core.
+    pub(crate) waited: Duration,
 }
 
 /// One pass that is over.
@@ -57,8 +67,12 @@ pub(crate) struct Passes {
     pub(crate) notices: BTreeSet<String>,
     /// How the servers acknowledged.
     pub(crate) replies: Option<Replies>,
-    /// CPU time by reactor.
-    pub(crate) reactor_cpu: Vec<Duration>,
+    /// By reactor.
+    pub(crate) reactors: Vec<ReactorWork>,
+    /// What connections were held up by.
+    pub(crate) waits: Waits,
+    /// Time of all passes, without what was waited in between.
+    pub(crate) sending: Duration,
     /// User and system time of this process.
     pub(crate) cpu: (Duration, Duration),
     /// Time of all passes.
@@ -71,10 +85,9 @@ impl Passes {
     /// Takes in a pass over so many nodes.
     pub(crate) fn take_in(&mut self, pass: Pass, nodes: usize) {
         self.nodes.resize_with(nodes, NodeWork::default);
-        self.reactor_cpu.resize(
-            self.reactor_cpu.len().max(pass.reactors.len()),
-            Duration::ZERO,
-        );
+        let reactors = self.reactors.len().max(pass.reactors.len());
+        self.reactors.resize(reactors, ReactorWork::default());
+        self.sending += pass.elapsed;
         self.elapsed += pass.elapsed;
         self.cpu = (self.cpu.0 + pass.cpu.0, self.cpu.1 + pass.cpu.1);
         self.reconnects += pass.reconnects;
@@ -85,7 +98,9 @@ impl Passes {
         self.lanes = self.lanes.max(lanes.sum());
         let mut busy = vec![Duration::ZERO; nodes];
         for (number, reactor) in pass.reactors.into_iter().enumerate() {
-            self.reactor_cpu[number] += reactor.cpu;
+            self.reactors[number].cpu += reactor.cpu;
+            self.reactors[number].waited += reactor.waited;
+            self.waits.add(&reactor.waits);
             self.latencies.add(&reactor.latencies);
             self.notices.extend(reactor.outcome.notices.iter().cloned());
             self.outcome.get_or_insert(reactor.outcome);

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::audit::count::NodeFinding;
+use crate::bottleneck::{Effort, Judgement, Measured};
 use crate::fill::facts::Facts;
+use crate::fill::passes::ReactorWork;
 use crate::fill::reason::reason;
 use crate::lane::Replies;
+use crate::meter::Load;
 use crate::plan::Send;
 use crate::report::{
-    Bottleneck, ByteCounts, ClientCosts, KeyCounts, LatencySummary, NodeReport, PlanSummary, Rates,
-    Report, SCHEMA, Seconds, Verdict,
+    ByteCounts, ClientCosts, EndedBy, KeyCounts, LatencySummary, MemoryEnd, NodeReport,
+    PlanSummary, Rates, Report, SCHEMA, Seconds, Verdict,
 };
 use crate::segment::FENCE_BYTES;
 use crate::statistics::Change;
@@ -18,10 +21,6 @@ const MIB: f64 = (1 << 20) as f64;
 const GIB: f64 = (1 << 30) as f64;
 /// Commands of a fence.
 const FENCE_COMMANDS: u64 = 3;
-/// From here on, in percent of one core, a CPU counts as busy.
-const BUSY_PERCENT: f64 = 80.0;
-/// Shorter fills say too little about what limited them.
-const TELLING_SECONDS_MIN: f64 = 0.5;
 
 /// The report.
 pub(crate) fn report(facts: &Facts<'_>) -> Report {
@@ -36,6 +35,7 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
         wire: acked * facts.plan.segment.frame().bytes() as u64 + fences * FENCE_BYTES as u64,
     };
     let refused = refused(facts);
+    let judgement = bottleneck(facts, &refused);
     let present = facts.finding.present();
     let created = facts.finding.created();
     let is_settled = facts.gave_up.is_none();
@@ -73,7 +73,9 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
         client: client_costs(facts, bytes.payload),
         slowest_node: slowest(&nodes),
         nodes,
-        bottleneck: bottleneck(facts, &refused),
+        bottleneck: judgement.bottleneck,
+        bottleneck_evidence: judgement.evidence,
+        limit: judgement.words,
         verify: None,
         reason: (!is_complete).then(|| reason(facts, &refused)),
         refused,
@@ -115,7 +117,9 @@ fn node(facts: &Facts<'_>, number: usize) -> NodeReport {
         },
         keys: finding.present,
         created: finding.created,
-        server_cpu_percent: finding.change.as_ref().map(|change| change.cpu_percent),
+        server_cpu_percent: (facts.loads.get(number).and_then(Option::as_ref))
+            .map(Load::process_percent)
+            .or(finding.change.as_ref().map(|change| change.cpu_percent)),
         used_memory_before: before
             .and_then(|before| before.snapshot.as_ref())
             .map(|before| before.reading.used),
@@ -249,29 +253,48 @@ fn refused(facts: &Facts<'_>) -> BTreeMap<String, u64> {
     refused
 }
 
-fn bottleneck(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> Bottleneck {
-    let seconds = facts.passes.elapsed.as_secs_f64();
-    if refused.contains_key("OOM") {
-        return Bottleneck::Memory;
-    }
-    let busiest = facts
-        .changes()
-        .map(|change| change.cpu_percent)
-        .reduce(f64::max);
-    let Some(busiest) = busiest.filter(|_| seconds >= TELLING_SECONDS_MIN) else {
-        return Bottleneck::Unknown;
+/// What limited the fill, from what was measured of it.
+fn bottleneck(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> Judgement {
+    let passes = facts.passes;
+    let seconds = passes.sending.as_secs_f64();
+    let reactor = |work: &ReactorWork| {
+        Effort::of(
+            work.cpu.as_secs_f64(),
+            Some(work.waited.as_secs_f64()),
+            seconds,
+        )
     };
-    let client_is_busy = facts
-        .passes
-        .reactor_cpu
-        .iter()
-        .any(|cpu| cpu.as_secs_f64() / seconds * 100.0 >= BUSY_PERCENT);
-    let is_local = facts.nodes.iter().any(|node| node.facts().is_local);
-    match (busiest >= BUSY_PERCENT, client_is_busy) {
-        (true, true) => Bottleneck::Balanced,
-        (true, false) => Bottleneck::Server,
-        (false, true) => Bottleneck::Client,
-        (false, false) if is_local => Bottleneck::Unknown,
-        (false, false) => Bottleneck::Network,
+    // A node that came late and was sent nothing cannot have been the limit.
+    let has_work = |number: &usize| {
+        let work = passes.nodes.get(*number);
+        work.is_some_and(|work| work.sent.commands > 0)
+    };
+    let load = |number: usize| facts.loads.get(number)?.as_ref().map(Load::effort);
+    Measured {
+        seconds,
+        memory: out_of_memory(facts, refused),
+        servers: (0..facts.nodes.iter().len())
+            .filter(has_work)
+            .map(load)
+            .collect(),
+        reactors: passes.reactors.iter().map(reactor).collect(),
+        send_queue: passes.waits.queue_percent(),
+        window: passes.waits.window_percent(),
+    }
+    .judge()
+}
+
+/// What a server ran out of memory with, or that it was filled until its memory target.
+fn out_of_memory(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> Option<String> {
+    let evicted: u64 = facts.changes().map(|change| change.evicted).sum();
+    let has_target =
+        |end: &&MemoryEnd| matches!(end.ended_by, Some(EndedBy::Target | EndedBy::Table));
+    if refused.contains_key("OOM") {
+        Some("the server refused writes (OOM)".into())
+    } else if evicted > 0 {
+        Some(format!("the server evicted {evicted} keys"))
+    } else {
+        let target = facts.ends.iter().find(has_target);
+        target.map(|_| "servers use as much as --until-memory asks for".into())
     }
 }

@@ -1,7 +1,7 @@
 //! The default driver: one raw ring per reactor, sends from registered blocks, exactly one send
 //! in flight per connection. This folder holds all the `unsafe` of the project: `arena` (memory
-//! the kernel may touch), `ring` (submissions and completions), `token` (their cookies). What is
-//! sent when is decided here, safely.
+//! the kernel may touch), `ring` (submissions and completions), `token` (their cookies), and
+//! `queue` (one ioctl(2) for all drivers). What is sent when is decided here, safely.
 
 #![allow(
     unsafe_code,
@@ -9,6 +9,7 @@
 )]
 
 mod arena;
+pub(super) mod queue;
 mod ring;
 mod token;
 
