@@ -77,6 +77,7 @@ fn line(flags: &FillFlags, plan: &Plan, with_target: bool) -> String {
     line.value("--reactors", &engine.reactors);
     line.value("--stall-timeout", &switches.stall_timeout);
     line.switch("--no-pin", engine.no_pin);
+    line.switch("--tune", engine.tune);
     line.value("--output", &switches.output);
     line.switch("-q", switches.quiet);
     line.switch("--no-progress", switches.no_progress);

@@ -290,6 +290,10 @@ pub(crate) struct EngineFlags {
     /// per 8 connections]
     #[arg(long, value_name = "N|cores", allow_hyphen_values = true)]
     pub(crate) reactors: Option<String>,
+    /// Try numbers of connections and depths on the first keys (4 s and a fifth of the keys at most),
+    /// and go on with the fastest; -n or --pipeline-depth, if given, stays
+    #[arg(long)]
+    pub(crate) tune: bool,
     /// Let the kernel move reactors between cores
     #[arg(long)]
     pub(crate) no_pin: bool,

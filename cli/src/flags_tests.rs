@@ -56,12 +56,13 @@ fn every_flag_of_the_documentation_is_read() {
          --pipeline-depth 3 --preset fast --key-prefix p --start-key 4 --seed 5 \
          --key-layout plain --replies each --driver uring --send zc --reactors cores=0,2 \
          --no-pin --output json -q --no-progress --dry-run --force -c --host-map a=b \
-         --host-map c=d --allow-partial --stall-timeout 5",
+         --host-map c=d --allow-partial --stall-timeout 5 --tune",
     )
     .unwrap();
     assert_eq!(flags.server.host.as_deref(), Some("x"));
     assert_eq!(flags.engine.reactors.as_deref(), Some("cores=0,2"));
     assert!(flags.existing.flush && flags.switches.quiet && flags.engine.no_pin);
+    assert!(flags.engine.tune);
     assert!(flags.server.cluster && flags.server.allow_partial);
     assert_eq!(flags.server.host_map, ["a=b", "c=d"]);
     let flags = fill("-h x --keys 7 -s -v --password-file f --ask-password").unwrap();

@@ -28,6 +28,7 @@ mod progress;
 mod scope;
 mod settings;
 mod signals;
+mod tune;
 mod value;
 mod verify;
 

@@ -132,6 +132,10 @@ fn text(report: &Report) -> String {
         line("mended", mended(report));
     }
     line("limit", report.limit.clone());
+    if let Some(tuned) = &report.tune {
+        let trials = figures::counted(tuned.trials.len() as u64, "trial");
+        line("tuned", format!("{} after {trials}", tuned.chosen));
+    }
     if let Some(verification) = &report.verify {
         for (name, fact) in findings::lines(verification) {
             line(name, fact);

@@ -87,6 +87,7 @@ fn complete() -> Report {
         reconnects: 0,
         rounds: 0,
         topology_changes: 0,
+        tune: None,
         verify: None,
         bottleneck: Bottleneck::Server,
         bottleneck_evidence: Evidence::default(),

@@ -166,6 +166,7 @@ impl Settings {
             force: false,
             append: false,
             until: None,
+            tune: None,
         };
         Ok(Self {
             host: access.host,
@@ -229,6 +230,7 @@ fn plan_options(
     let driver = ledger.decide_name("driver", engine.driver.as_deref(), DRIVERS)?;
     let send = ledger.decide_name("send", engine.send.as_deref(), SENDS)?;
     let stall_timeout = stall_timeout(&flags.switches, ledger)?;
+    let tune = crate::tune::resolve(flags, ledger)?;
     let pin = ledger.decide("pin", engine.no_pin.then_some(false), None, true);
     Ok(PlanOptions {
         amount: scope.amount,
@@ -251,6 +253,7 @@ fn plan_options(
         force: flags.guards.force,
         append: scope.append,
         until: scope.until,
+        tune,
     })
 }
 
@@ -349,6 +352,7 @@ fn refuse_idle_flags(flags: &FillFlags) -> Result<(), Failure> {
         ("--pipeline-depth", &engine.pipeline_depth),
         ("--verify", &flags.verify),
     ];
+    crate::tune::refuse_idle(engine)?;
     match idle.into_iter().find(|(_, given)| given.is_some()) {
         None => Ok(()),
         Some((flag, _)) => Err(Failure::usage(format!(

@@ -46,6 +46,7 @@ pub mod statistics;
 pub mod stop;
 pub mod talk;
 pub mod target;
+pub mod tuning;
 pub mod verify;
 mod window;
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 pub use crate::bottleneck::{Bottleneck, Evidence};
 use crate::lane::Replies;
 use crate::plan::{Driver, Send};
+use crate::tuning::Tuned;
 
 /// Version of the JSON form.
 pub const SCHEMA: u32 = 1;
@@ -54,6 +55,8 @@ pub struct Report {
     /// Both in a sentence.
     #[serde(skip)]
     pub limit: String,
+    /// What `--tune` tried, and chose; `null` without it.
+    pub tune: Option<Tuned>,
     /// What `--verify` found afterwards; `null` without it.
     pub verify: Option<Verification>,
     /// Whether every planned key was seen on the server.

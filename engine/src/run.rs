@@ -45,7 +45,11 @@ pub fn fill(
     let looking_first = started_at - begun_at;
     match plan.until {
         Some(target) => fill.send_until(target)?,
-        None => fill.send_all()?,
+        None => {
+            if let Some(keys) = fill.tune()? {
+                fill.send_all(keys)?;
+            }
+        }
     }
     // What was waited between passes is time of the fill.
     fill.passes.elapsed = started_at.elapsed();
@@ -66,6 +70,7 @@ pub fn fill(
         changes,
         gave_up,
         ends,
+        tuned,
         ..
     } = fill;
     let report = summary::report(&Facts {
@@ -82,6 +87,7 @@ pub fn fill(
         changes,
         gave_up,
         ends: &ends,
+        tuned: tuned.as_ref(),
         loads: &loads,
         signal: stop.signal(),
     });
@@ -96,7 +102,7 @@ fn prepare<'a>(
     observe: &'a mut dyn FnMut(Event),
 ) -> Result<Fill<'a>> {
     let connections =
-        HANDLES_PER_LANE * plan.lanes() as u64 + CONTROLS_PER_NODE * nodes.iter().len() as u64;
+        HANDLES_PER_LANE * plan.most_lanes() as u64 + CONTROLS_PER_NODE * nodes.iter().len() as u64;
     if let Some(warning) = open_files::raise_for(connections) {
         observe(Event::Warning(warning));
     }
@@ -127,6 +133,7 @@ fn prepare<'a>(
         ends: Vec::new(),
         forecast_readings: Vec::new(),
         is_warned_of_memory: false,
+        tuned: None,
         gave_up: None,
     };
     fill.watch_nodes();

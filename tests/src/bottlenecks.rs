@@ -136,9 +136,7 @@ fn what_is_too_short_or_not_told_is_not_guessed() {
     report.has([("bottleneck", "unknown".into())]);
     server.clear();
     server.run("ACL SETUSER me on >pw ~* +@all -info");
-    let report = fill(&server)
-        .with("-u me -a pw --keys 300000")
-        .report();
+    let report = fill(&server).with("-u me -a pw --keys 300000").report();
     report.has([
         ("bottleneck", "unknown".into()),
         (

@@ -16,7 +16,7 @@ const UNSAFE_FOLDER: &str = "engine/src/driver/uring/";
 /// above its own, and its neighbours, but none further down.
 #[rustfmt::skip]
 const LEVELS: &[&[&str]] = &[
-    &["error", "commands", "bottleneck", "scheduling"],
+    &["error", "commands", "bottleneck", "scheduling", "tuning"],
     &["stop", "latency", "machine", "event", "open_files"],
     &["answer"],
     &["plan::alphabet", "plan::amount", "plan::values", "plan::footprint"],
@@ -30,7 +30,7 @@ const LEVELS: &[&[&str]] = &[
     &["reply"],
     &["window"],
     &["lane"],
-    &["plan", "plan::resources"],
+    &["plan", "plan::resources", "plan::tune"],
     &["target"],
     &["socket", "talk"],
     &["handshake"],
@@ -58,7 +58,7 @@ const LEVELS: &[&[&str]] = &[
     &["fill::forecast"],
     &["fill::pass", "fill::reason"],
     &["fill::converge", "fill::summary"],
-    &["fill::until"],
+    &["fill::until", "fill::tune"],
     &["run"],
     &["verify::bodies", "verify::question"],
     &["verify::interview"],

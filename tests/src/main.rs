@@ -29,6 +29,7 @@ mod server_state;
 mod sizes;
 mod standalone_changes;
 mod trouble;
+mod tuning;
 mod verify;
 mod verify_cluster;
 mod verify_trouble;

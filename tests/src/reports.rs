@@ -53,6 +53,7 @@ fn promised() -> Value {
             "client_cpu_percent": "number?", "client_wait_percent": "number?",
             "send_queue_percent": "number?", "window_percent": "number?",
         },
+        "tune": null,
         "verify": null,
         "verdict": "string",
         "reason": "string?",

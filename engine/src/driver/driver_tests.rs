@@ -56,6 +56,7 @@ fn plan(
         force: false,
         append: false,
         until: None,
+        tune: None,
     };
     Plan::new(&options, &observe::machine(&[])).unwrap()
 }

@@ -88,13 +88,12 @@ impl Fill<'_> {
         Ok(())
     }
 
-    /// Sends every key that is due once: what one pass does not get round to, because owners have
+    /// Sends each of these keys once: what one pass does not get round to, because owners have
     /// changed, is left to the next one.
     ///
     /// # Errors
     /// A driver cannot be set up.
-    pub(crate) fn send_all(&mut self) -> Result<()> {
-        let mut keys = self.due.clone();
+    pub(crate) fn send_all(&mut self, mut keys: KeySequence) -> Result<()> {
         let mut moved_at = Instant::now();
         while keys.count() > 0 && self.gave_up.is_none() {
             let sent_before = self.passes.sent;

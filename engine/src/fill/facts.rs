@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::report::MemoryEnd;
 use crate::statistics::Change;
 use crate::target::Target;
+use crate::tuning::Tuned;
 
 /// Everything a report is made from.
 pub(crate) struct Facts<'a> {
@@ -35,6 +36,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) gave_up: Option<Duration>,
     /// What became of memory targets, by node.
     pub(crate) ends: &'a [MemoryEnd],
+    /// What `--tune` found.
+    pub(crate) tuned: Option<&'a Tuned>,
     /// How busy each node was while it was filled, where it tells.
     pub(crate) loads: &'a [Option<Load>],
     pub(crate) signal: Option<i32>,

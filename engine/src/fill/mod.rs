@@ -10,6 +10,7 @@ mod pass;
 pub(crate) mod passes;
 mod reason;
 pub(crate) mod summary;
+mod tune;
 pub mod until;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::plan::sequence::KeySequence;
 use crate::report::MemoryEnd;
 use crate::statistics::Snapshot;
 use crate::stop::Stop;
+use crate::tuning::Tuned;
 
 /// How long the last look of all monitors may take.
 const LAST_LOOK: Duration = Duration::from_millis(100);
@@ -62,6 +64,8 @@ pub(crate) struct Fill<'a> {
     pub(crate) forecast_readings: Vec<Option<Reading>>,
     /// It was told that keys may not fit into memory.
     pub(crate) is_warned_of_memory: bool,
+    /// What `--tune` found.
+    pub(crate) tuned: Option<Tuned>,
     /// Nothing has moved for `--stall-timeout`.
     pub(crate) gave_up: Option<Duration>,
 }

@@ -76,6 +76,7 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
         bottleneck: judgement.bottleneck,
         bottleneck_evidence: judgement.evidence,
         limit: judgement.words,
+        tune: facts.tuned.cloned(),
         verify: None,
         reason: (!is_complete).then(|| reason(facts, &refused)),
         refused,

@@ -9,18 +9,20 @@ pub mod memory_target;
 pub mod options;
 mod resources;
 pub mod sequence;
+mod tune;
 pub mod values;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use options::{DriverChoice, PlanOptions, ReactorChoice, RepliesChoice, SendChoice};
+pub use options::{DriverChoice, PlanOptions, ReactorChoice, RepliesChoice, SendChoice, Tunable};
 
 use self::amount::Amount;
 use self::keyspace::{KeyLayout, Keyspace};
 use self::memory_target::MemoryTarget;
 use self::resources::{Blocks, choose_driver, choose_send, reactor_cores};
 use self::sequence::KeySequence;
+use self::tune::Recipe;
 use self::values::ValueLayout;
 use crate::cluster::slot::FIX_BYTES;
 use crate::error::{Error, Result};
@@ -136,6 +138,8 @@ pub struct Plan {
     /// The fill ends when each server uses so much memory; the planned keys are the most it may
     /// get.
     pub until: Option<MemoryTarget>,
+    /// What it is made again from, where settings are to be tried.
+    recipe: Option<Arc<Recipe>>,
     /// What the user should know about choices that were made for them.
     pub notices: Vec<String>,
 }
@@ -173,9 +177,8 @@ impl Plan {
         let mut send = choose_send(options, machine, driver)?;
         let replies = match options.replies {
             RepliesChoice::Fenced => Replies::Fenced,
-            RepliesChoice::Each => Replies::Each,
-            RepliesChoice::Auto if options.pipeline_depth < FENCED_DEPTH_MIN => Replies::Each,
-            RepliesChoice::Auto => Replies::Fenced,
+            RepliesChoice::Auto if options.pipeline_depth >= FENCED_DEPTH_MIN => Replies::Fenced,
+            RepliesChoice::Each | RepliesChoice::Auto => Replies::Each,
         };
         let frame = Frame::new(keyspace.clone(), values.clone(), options.keeps_existing());
         let batch_frames = options
@@ -226,6 +229,7 @@ impl Plan {
             is_forced: options.force,
             appends: options.append,
             until: options.until,
+            recipe: Recipe::of(options, machine),
             notices,
         })
     }

@@ -87,6 +87,15 @@ pub enum ReactorChoice {
     Cores(Vec<usize>),
 }
 
+/// What may be tuned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunable {
+    /// Connections per node.
+    pub connections: bool,
+    /// Commands per batch.
+    pub pipeline_depth: bool,
+}
+
 /// The options of a fill. [`Plan::new`](super::Plan::new) checks them.
 #[derive(Clone, Debug)]
 pub struct PlanOptions {
@@ -130,6 +139,8 @@ pub struct PlanOptions {
     pub append: bool,
     /// Fill until each server uses so much memory.
     pub until: Option<MemoryTarget>,
+    /// Try settings on the first keys, and go on with the fastest.
+    pub tune: Option<Tunable>,
 }
 
 impl PlanOptions {
