@@ -50,6 +50,7 @@ pub fn options(keys: u64, key_layout: KeyLayout, core: usize) -> PlanOptions {
         force: false,
         append: false,
         until: None,
+        command: engine::Command::Set,
     }
 }
 

@@ -126,7 +126,7 @@ impl Desk {
         &self.latencies
     }
 
-    /// Keys of a lane sent more than once, because a connection was lost before they were
+    /// Frames of a lane sent more than once, because a connection was lost before they were
     /// acknowledged.
     #[must_use]
     pub fn resent(&self, lane: usize) -> u64 {
@@ -311,7 +311,8 @@ impl Desk {
         let mut acked = vec![0; tally.keys_acked.len()];
         let mut disconnected = 0;
         for place in &self.places {
-            acked[place.node] += place.lane.frames_acked();
+            let keys = place.lane.segment().frame().keys() as u64;
+            acked[place.node] += place.lane.frames_acked() * keys;
             disconnected += u64::from(place.end.is_none() && !place.is_connected);
         }
         for (counter, acked) in tally.keys_acked.iter().zip(acked) {
@@ -372,11 +373,11 @@ impl Desk {
 
     /// What the dialer has to know to connect `lane`, unless it has nothing left to send.
     fn job(&self, lane: usize, due: Instant) -> Option<Job> {
-        let index = self.places[lane].lane.first_unacknowledged()?;
+        let keys = self.places[lane].lane.first_unacknowledged()?;
         let segment = self.places[lane].lane.shared_segment();
         Some(Job {
             lane,
-            index,
+            keys,
             due,
             segment,
             greeting: Arc::clone(&self.places[lane].greeting),

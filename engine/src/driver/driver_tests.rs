@@ -56,6 +56,7 @@ fn plan(
         force: false,
         append: false,
         until: None,
+        command: crate::plan::command::Command::Set,
     };
     Plan::new(&options, &observe::machine(&[])).unwrap()
 }

@@ -36,9 +36,9 @@ pub(super) struct Place {
     pub(super) was_connected: bool,
     /// Why it has no connection.
     pub(super) cause: String,
-    /// Keys that were sent and not acknowledged when the last connection was lost.
+    /// Frames that were sent and not acknowledged when the last connection was lost.
     pub(super) unacknowledged: u64,
-    /// Keys sent more than once, because connections were lost.
+    /// Frames sent more than once, because connections were lost.
     pub(super) resent: u64,
     /// The server refuses further writes; since when outstanding replies are awaited.
     pub(super) refusal: Option<(String, Instant)>,

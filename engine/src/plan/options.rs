@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::amount::Amount;
-use super::keyspace::KeyLayout;
+use super::command::Command;
+use super::keyspace::{KeyLayout, Keyspace};
 use super::memory_target::MemoryTarget;
+use super::values::ValueLayout;
 use crate::error::{Error, Result};
+use crate::frame::Frame;
 
 /// Largest `--key-size`, in bytes.
 pub const KEY_SIZE_MAX: usize = 65_536;
@@ -96,7 +99,9 @@ pub struct PlanOptions {
     pub key_size: usize,
     /// Bytes per value, 1 to [`VALUE_SIZE_MAX`].
     pub value_size: usize,
-    /// Commands per batch, 1 to [`PIPELINE_DEPTH_MAX`].
+    /// The command that writes keys.
+    pub command: Command,
+    /// Keys per batch, 1 to [`PIPELINE_DEPTH_MAX`].
     pub pipeline_depth: u64,
     /// Connections per node, 1 to [`CONNECTIONS_MAX`].
     pub connections: usize,
@@ -137,6 +142,33 @@ impl PlanOptions {
     /// memory it takes adds keys, and cannot know beforehand which.
     pub(super) fn keeps_existing(&self) -> bool {
         self.only_missing || self.until.is_some()
+    }
+
+    /// The frames that carry the keys.
+    pub(super) fn frame(&self, keyspace: Keyspace, values: ValueLayout) -> Frame {
+        match self.command {
+            Command::Set => Frame::new(keyspace, values, self.keeps_existing()),
+            Command::Mset(keys) => Frame::of_many(keyspace, values, keys),
+        }
+    }
+
+    /// MSET writes all of its keys: refuses what wants some of them left alone.
+    fn check_command(&self) -> Result<()> {
+        let flag = match (self.only_missing, self.until.is_some()) {
+            (true, _) => "--only-missing",
+            (_, true) => "--until-memory",
+            _ => return Ok(()),
+        };
+        if self.command == Command::Set {
+            return Ok(());
+        }
+        Err(Error::Options {
+            what: format!(
+                "--command {} does not go with {flag}: MSET replaces whatever is there",
+                self.command
+            ),
+            cure: format!("use --command set, or drop {flag}"),
+        })
     }
 
     /// The options' ranges, one by one.
@@ -185,6 +217,7 @@ impl PlanOptions {
             }
             ReactorChoice::Auto | ReactorChoice::EveryCore => {}
         }
+        self.check_command()?;
         if let Amount::Keys(keys) = self.amount {
             in_range("--keys", keys, u64::MAX - 1, "keys")?;
         }

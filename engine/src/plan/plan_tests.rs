@@ -31,6 +31,7 @@ fn options() -> PlanOptions {
         force: false,
         append: false,
         until: None,
+        command: Command::Set,
     }
 }
 
