@@ -276,7 +276,7 @@ pub(crate) struct EngineFlags {
     /// with -c [default: set]
     #[arg(long, value_name = "COMMAND")]
     pub(crate) command: Option<String>,
-    /// Keys per batch, 1 to 100000 [default: from REDIS_CLIENT_FILL_CHUNK_KB, see below]
+    /// Commands per batch (keys, with --command mset:N), 1 to 100000 [default: from REDIS_CLIENT_FILL_CHUNK_KB, see below]
     #[arg(long, value_name = "NUM", allow_hyphen_values = true)]
     pub(crate) pipeline_depth: Option<String>,
     /// auto, fenced (one answer per batch) or each (an answer to every command) [default: auto:

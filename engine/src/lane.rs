@@ -53,12 +53,10 @@ pub enum LaneError {
 
 /// Counters over the frames of one sequence of keys, and the rules by which they move.
 ///
-/// Invariants: `acked <= sent <= count`; two fences are outstanding, and a few
-/// more where some seem to be lost; with each reply at
-/// most `batch_frames` frames await theirs. A reply that comes before the driver reports its
-/// command as sent counts as such a report. A lane goes back to
-/// `acked` only when its connection is gone, so a late acknowledgement cannot be taken for a new
-/// one.
+/// Invariants: `acked <= sent <= count`; two fences are outstanding, and a few more where some seem
+/// to be lost; with each reply at most `batch_frames` frames await theirs. A reply that comes before
+/// the driver reports its command as sent counts as such a report. A lane goes back to `acked` only
+/// when its connection is gone, so a late acknowledgement cannot be taken for a new one.
 #[derive(Debug)]
 pub struct Lane {
     shape: LaneShape,
@@ -85,14 +83,12 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A lane that sends `sequence`, its connection being ready for the first frame.
+    /// A lane that sends `sequence`, which fills whole frames, its connection being ready for the first frame.
     #[must_use]
     pub fn new(shape: LaneShape, sequence: KeySequence) -> Self {
         assert!(shape.batch_frames > 0, "a batch holds at least one frame");
-        let keys = shape.segment.frame().keys() as u64;
-        debug_assert!(sequence.count().is_multiple_of(keys), "whole frames");
         Self {
-            count: sequence.count() / keys,
+            count: sequence.count() / shape.segment.frame().keys() as u64,
             shape,
             sequence,
             acked: 0,

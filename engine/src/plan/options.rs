@@ -24,6 +24,8 @@ pub const REACTORS_MAX: usize = 256;
 pub const STALL_SECONDS_MAX: u64 = 86_400;
 /// Default `--stall-timeout`, in seconds.
 pub const STALL_SECONDS: u64 = 30;
+/// Most bytes of keys and values in one MSET.
+const COMMAND_BYTES_MAX: usize = 1 << 20;
 /// Bytes of protocol per command that the default depth allows for.
 const COMMAND_OVERHEAD_BYTES: u64 = 60;
 
@@ -101,7 +103,7 @@ pub struct PlanOptions {
     pub value_size: usize,
     /// The command that writes keys.
     pub command: Command,
-    /// Keys per batch, 1 to [`PIPELINE_DEPTH_MAX`].
+    /// Commands per batch, with MSET keys, 1 to [`PIPELINE_DEPTH_MAX`].
     pub pipeline_depth: u64,
     /// Connections per node, 1 to [`CONNECTIONS_MAX`].
     pub connections: usize,
@@ -152,8 +154,23 @@ impl PlanOptions {
         }
     }
 
-    /// MSET writes all of its keys: refuses what wants some of them left alone.
+    /// MSET writes all of its keys: refuses what wants some of them left alone. And a command is
+    /// sent from one block of memory, so it may not be arbitrarily long.
     fn check_command(&self) -> Result<()> {
+        let bytes = self.command.keys() * (self.key_size + self.value_size);
+        if self.command != Command::Set && bytes > COMMAND_BYTES_MAX {
+            let most = COMMAND_BYTES_MAX / (self.key_size + self.value_size);
+            return Err(Error::Options {
+                what: format!(
+                    "--command {} makes commands of {bytes} bytes of keys and values, and {COMMAND_BYTES_MAX} are the most",
+                    self.command
+                ),
+                cure: match most {
+                    0 | 1 => "use --command set".into(),
+                    most => format!("use --command mset:{most} or less"),
+                },
+            });
+        }
         let flag = match (self.only_missing, self.until.is_some()) {
             (true, _) => "--only-missing",
             (_, true) => "--until-memory",
