@@ -48,6 +48,8 @@ pub(crate) struct Passes {
     /// Passes over missing keys.
     pub(crate) rounds: u64,
     pub(crate) latencies: Latencies,
+    /// Acknowledged commands, those sent again too.
+    pub(crate) commands: u64,
     /// Bytes of acknowledged commands, of those sent again too.
     pub(crate) wire_bytes: u64,
     /// Refused commands by class, where replies say so.
@@ -102,6 +104,7 @@ impl Passes {
                     1 => node.sent.sets += sent,
                     keys => node.sent.msets += sent / keys,
                 }
+                self.commands += lane.acked / lane.keys_per_command;
                 self.wire_bytes += lane.wire_bytes;
                 node.sent.resent += lane.resent;
                 node.sent.is_cut_short |= lane.end != LaneEnd::Done;

@@ -194,10 +194,13 @@ fn wire_bytes(facts: &Facts<'_>, acked: u64) -> u64 {
     }
 }
 
-/// Commands that carried so many keys: of MSETs, and a SET for each that is left.
+/// Commands that carried so many keys, known and reckoned as those bytes are.
 fn commands(facts: &Facts<'_>, acked: u64) -> u64 {
     let keys = facts.plan.command.keys() as u64;
-    acked / keys + acked % keys
+    match facts.passes.acked() == acked {
+        true => facts.passes.commands,
+        false => acked / keys + acked % keys,
+    }
 }
 
 /// Keys acknowledged, each counted once. A fence also acknowledges keys that were refused

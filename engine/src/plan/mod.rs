@@ -175,12 +175,7 @@ impl Plan {
         let mut notices = Vec::new();
         let driver = choose_driver(options, machine, &mut notices)?;
         let mut send = choose_send(options, machine, driver)?;
-        let replies = match options.replies {
-            RepliesChoice::Fenced => Replies::Fenced,
-            RepliesChoice::Each => Replies::Each,
-            RepliesChoice::Auto if options.pipeline_depth < FENCED_DEPTH_MIN => Replies::Each,
-            RepliesChoice::Auto => Replies::Fenced,
-        };
+        let replies = choose_replies(options);
         let frame = options.frame(keyspace.clone(), values.clone());
         let batch_frames = options
             .pipeline_depth
@@ -346,6 +341,16 @@ impl Plan {
     #[must_use]
     pub fn lanes(&self) -> usize {
         self.connections * self.nodes
+    }
+}
+
+/// How servers shall acknowledge.
+fn choose_replies(options: &PlanOptions) -> Replies {
+    match options.replies {
+        RepliesChoice::Fenced => Replies::Fenced,
+        RepliesChoice::Each => Replies::Each,
+        RepliesChoice::Auto if options.pipeline_depth < FENCED_DEPTH_MIN => Replies::Each,
+        RepliesChoice::Auto => Replies::Fenced,
     }
 }
 
