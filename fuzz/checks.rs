@@ -136,8 +136,8 @@ pub(crate) fn info(bytes: &[u8]) {
     for (before, after) in [(&before, &after), (&after, &before), (&before, &before)] {
         let change = Change::between(before, after);
         let refused = change.refused();
-        assert_eq!(refused.is_empty(), change.sets_refused == 0);
-        let _ = change.is_ours_alone(1);
+        assert_eq!(refused.is_empty(), change.refusals() == 0);
+        let _ = change.is_ours_alone(1, 1);
     }
 }
 

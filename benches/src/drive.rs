@@ -51,6 +51,7 @@ pub fn options(keys: u64, key_layout: KeyLayout, core: usize) -> PlanOptions {
         append: false,
         until: None,
         tune: None,
+        command: engine::Command::Set,
     }
 }
 

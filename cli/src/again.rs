@@ -70,6 +70,7 @@ fn line(flags: &FillFlags, plan: &Plan, with_target: bool) -> String {
     line.value("--preset", &data.preset);
     line.value("-n", &engine.connections);
     line.switch("-s", engine.serial);
+    line.value("--command", &engine.command);
     line.value("--pipeline-depth", &engine.pipeline_depth);
     line.value("--replies", &engine.replies);
     line.value("--driver", &engine.driver);

@@ -272,7 +272,11 @@ pub(crate) struct EngineFlags {
     /// One connection (with -c per master), one reactor
     #[arg(short, long)]
     pub(crate) serial: bool,
-    /// Commands per batch, 1 to 100000 [default: from REDIS_CLIENT_FILL_CHUNK_KB, see below]
+    /// set, or mset:N: N keys (2 to 128) in one command, which small values gain most from; not
+    /// with -c [default: set]
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+    /// Commands per batch (keys, with --command mset:N), 1 to 100000 [default: from REDIS_CLIENT_FILL_CHUNK_KB, see below]
     #[arg(long, value_name = "NUM", allow_hyphen_values = true)]
     pub(crate) pipeline_depth: Option<String>,
     /// auto, fenced (one answer per batch) or each (an answer to every command) [default: auto:

@@ -8,7 +8,7 @@ use engine::plan::ReactorChoice;
 use engine::plan::memory_target::MemoryTarget;
 use engine::plan::sequence::KeySequence;
 use engine::verify::Sample;
-use engine::{Plan, PlanOptions, Target};
+use engine::{Command, Plan, PlanOptions, Target};
 
 use crate::figures;
 use crate::ledger::Ledger;
@@ -239,10 +239,14 @@ pub(crate) fn key_shown(plan: &Plan, position: u64) -> String {
 /// Threads, connections and the like.
 pub(crate) fn means(plan: &Plan) -> String {
     format!(
-        "{}{}, {}, pipeline depth {}, driver {}, send {}, {}",
+        "{}{}, {}, {}pipeline depth {}, driver {}, send {}, {}",
         figures::counted(plan.connections as u64, "connection"),
         if plan.nodes > 1 { " per master" } else { "" },
         figures::counted(plan.reactor_cores.len() as u64, "reactor"),
+        match plan.command {
+            Command::Set => String::new(),
+            command => format!("command {command}, "),
+        },
         figures::count(plan.pipeline_depth),
         plan.driver.name(),
         plan.send.name(),

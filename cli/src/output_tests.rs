@@ -34,6 +34,7 @@ fn complete() -> Report {
             cluster: false,
             keys: 1_048_576,
             start_key: 0,
+            command: "set".into(),
             key_size: 512,
             value_size: 512,
             pipeline_depth: 7738,

@@ -167,6 +167,7 @@ impl Settings {
             append: false,
             until: None,
             tune: None,
+            command: engine::Command::Set,
         };
         Ok(Self {
             host: access.host,
@@ -226,6 +227,7 @@ fn plan_options(
         };
         depth::pipeline_depth(engine, &batch, environment, ledger, warnings)?
     };
+    let command = command(flags, ledger)?;
     let replies = ledger.decide_name("replies", engine.replies.as_deref(), REPLIES)?;
     let driver = ledger.decide_name("driver", engine.driver.as_deref(), DRIVERS)?;
     let send = ledger.decide_name("send", engine.send.as_deref(), SENDS)?;
@@ -254,7 +256,22 @@ fn plan_options(
         append: scope.append,
         until: scope.until,
         tune,
+        command,
     })
+}
+
+/// `--command`, as far as it goes with a cluster.
+fn command(flags: &FillFlags, ledger: &mut Ledger) -> Result<engine::Command, Failure> {
+    let given = flags.engine.command.as_deref();
+    let command = given.map(str::parse).transpose()?.unwrap_or_default();
+    if flags.server.cluster && command != engine::Command::Set {
+        return Err(Failure::usage(format!(
+            "--command {command} does not go with -c: all keys of one MSET would have to be in one \
+             slot; use --command set, or leave -c out for a single server"
+        )));
+    }
+    ledger.decide("command", given, None, "set");
+    Ok(command)
 }
 
 /// Names of `--replies`, the default first.
@@ -349,6 +366,7 @@ fn refuse_idle_flags(flags: &FillFlags) -> Result<(), Failure> {
         ("--seed", &data.seed),
         ("--key-layout", &data.key_layout),
         ("--preset", &data.preset),
+        ("--command", &engine.command),
         ("--pipeline-depth", &engine.pipeline_depth),
         ("--verify", &flags.verify),
     ];

@@ -51,20 +51,20 @@ pub enum LaneError {
     Protocol(String),
 }
 
-/// Counters over one sequence of keys, and the rules by which they move.
+/// Counters over the frames of one sequence of keys, and the rules by which they move.
 ///
-/// Invariants: `acked <= sent <= count`; two fences are outstanding, and a few
-/// more where some seem to be lost; with each reply at
-/// most `batch_frames` frames await theirs. A reply that comes before the driver reports its
-/// command as sent counts as such a report. A lane goes back to
-/// `acked` only when its connection is gone, so a late acknowledgement cannot be taken for a new
-/// one.
+/// Invariants: `acked <= sent <= count`; two fences are outstanding, and a few more where some seem
+/// to be lost; with each reply at most `batch_frames` frames await theirs. A reply that comes before
+/// the driver reports its command as sent counts as such a report. A lane goes back to `acked` only
+/// when its connection is gone, so a late acknowledgement cannot be taken for a new one.
 #[derive(Debug)]
 pub struct Lane {
     shape: LaneShape,
     sequence: KeySequence,
     /// Frames whose reply or fence has arrived, refused ones included.
     acked: u64,
+    /// Frames of the sequence.
+    count: u64,
     /// Frames wholly handed to the kernel.
     sent: u64,
     /// The most that `sent` has been: what the server may have seen.
@@ -83,11 +83,12 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A lane that sends `sequence`, its connection being ready for the first frame.
+    /// A lane that sends `sequence`, which fills whole frames, its connection being ready for the first frame.
     #[must_use]
     pub fn new(shape: LaneShape, sequence: KeySequence) -> Self {
         assert!(shape.batch_frames > 0, "a batch holds at least one frame");
         Self {
+            count: sequence.count() / shape.segment.frame().keys() as u64,
             shape,
             sequence,
             acked: 0,
@@ -107,7 +108,7 @@ impl Lane {
     /// Whether every frame is sent and acknowledged.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.acked == self.sequence.count() && self.next.is_none()
+        self.acked == self.count && self.next.is_none()
     }
 
     /// Whether acknowledgements are outstanding.
@@ -289,7 +290,7 @@ impl Lane {
     pub fn connected(&mut self, replies: Replies) {
         debug_assert!(self.next.is_none() && self.sent == self.acked);
         self.shape.replies = replies;
-        self.acked = (self.acked + 1).min(self.sequence.count());
+        self.acked = (self.acked + 1).min(self.count);
         self.sent = self.acked;
         self.sent_max = self.sent_max.max(self.sent);
         self.batch_end = self.acked;
@@ -302,15 +303,16 @@ impl Lane {
         count_class(&mut self.refused, class);
     }
 
-    /// The key index of the first frame that is not acknowledged.
+    /// The keys of the first frame that is not acknowledged.
     #[must_use]
-    pub fn first_unacknowledged(&self) -> Option<u64> {
-        (self.acked < self.sequence.count()).then(|| self.sequence.at(self.acked))
+    pub fn first_unacknowledged(&self) -> Option<KeySequence> {
+        let keys = self.shape.segment.frame().keys() as u64;
+        (self.acked < self.count).then(|| self.sequence.part(self.acked * keys, keys))
     }
 
     /// The chunk that would follow, if the window has room for it.
     fn peek_chunk(&self) -> Option<Chunk> {
-        let remaining = self.sequence.count() - self.sent;
+        let remaining = self.count - self.sent;
         let is_unfenced = self.shape.replies == Replies::Fenced
             && self.sent > self.window.end().unwrap_or(self.acked);
         if self.is_nudged || self.is_closing && is_unfenced {
@@ -359,7 +361,7 @@ impl Lane {
     }
 
     fn batch_end_after(&self, first: u64) -> u64 {
-        (first + self.shape.batch_frames).min(self.sequence.count())
+        (first + self.shape.batch_frames).min(self.count)
     }
 
     fn reply(
@@ -431,9 +433,9 @@ impl Lane {
     }
 
     fn invariants(&self) {
-        debug_assert!(self.acked <= self.sent && self.sent <= self.sequence.count());
+        debug_assert!(self.acked <= self.sent && self.sent <= self.count);
         if let Some((chunk, offset)) = &self.next {
-            debug_assert!(chunk.first + chunk.frames as u64 <= self.sequence.count());
+            debug_assert!(chunk.first + chunk.frames as u64 <= self.count);
             debug_assert!(*offset < self.shape.segment.chunk_bytes(chunk));
         }
         debug_assert!(match self.shape.replies {

@@ -240,7 +240,7 @@ proptest! {
                     }
                     let sets = std::mem::take(&mut server.sets);
                     server = Server { sets, reply_off: replies == Replies::Fenced, ..Server::default() };
-                    let index = lane.first_unacknowledged().unwrap();
+                    let index = lane.first_unacknowledged().unwrap().at(0);
                     server.sets.push(format!("key:{index:012}").into_bytes());
                     lane.connected(replies);
                 }

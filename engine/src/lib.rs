@@ -53,6 +53,7 @@ mod window;
 pub use error::{Error, Phase, Result};
 pub use machine::Machine;
 pub use plan::amount::Amount;
+pub use plan::command::Command;
 pub use plan::{Plan, PlanOptions};
 pub use report::Report;
 pub use target::Target;

@@ -164,7 +164,7 @@ fn watch(mut control: Control, mut last: Snapshot, latest: &Mutex<Latest>, over:
         };
         let of_late = Change::between(&last, &now);
         let expected = std::mem::take(&mut lock(latest).expected);
-        let refused = of_late.sets_refused.saturating_sub(expected);
+        let refused = of_late.refusals().saturating_sub(expected);
         let trouble = match of_late.is_same_process {
             true if refused == 0 => None,
             true => Some(Trouble::of(&of_late.errors, control.is_in_cluster())),

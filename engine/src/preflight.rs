@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use redis::{Cmd, Value, cmd};
 
 use crate::control::{Control, ServerFacts};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handshake::error_text;
 use crate::hazards::{self, Load};
 use crate::plan::Plan;
@@ -170,6 +170,9 @@ impl Control {
             let answer = self.ask("SET", &probe)?;
             self.check_probe("SET", &answer, flush, &mut preflight)?;
         }
+        if plan.command.keys() > 1 {
+            self.check_mset(&keys[0], flush, &mut preflight)?;
+        }
         let mut existing = 0;
         for key in &keys {
             // A slot that is just moving is waited for by the fill.
@@ -193,10 +196,30 @@ impl Control {
         let load = Load {
             keys: count,
             payload_bytes: plan.payload_bytes_of(count),
-            wire_bytes: count.saturating_mul(plan.segment.frame().bytes() as u64),
+            wire_bytes: plan.wire_bytes_of(count),
         };
         preflight.warnings.extend(hazards::of(self, &load));
         Ok(preflight)
+    }
+
+    /// Whether MSET is known and permitted: without a value for its last key it is refused after
+    /// the permission, before the write.
+    fn check_mset(&mut self, key: &[u8], flush: bool, preflight: &mut Preflight) -> Result<()> {
+        let mut probe = cmd("MSET");
+        probe.arg(key).arg("").arg(key);
+        let answer = self.ask("MSET", &probe)?;
+        let unknown = match &answer {
+            Value::ServerError(error) => Some(error_text(error)),
+            _ => None,
+        };
+        if unknown.is_some_and(|text| text.contains("unknown command")) {
+            return Err(Error::Server {
+                address: self.address(),
+                what: "does not know MSET, which --command mset:N needs".into(),
+                cure: "use --command set".into(),
+            });
+        }
+        self.check_probe("MSET", &answer, flush, preflight)
     }
 
     /// Judges the answer to a command that was made to fail harmlessly, or to succeed.

@@ -31,9 +31,13 @@ pub struct LaneResult {
     pub acked: u64,
     /// Keys sent more than once.
     pub resent: u64,
+    /// Keys of each command that it sent.
+    pub keys_per_command: u64,
+    /// Bytes of the acknowledged commands.
+    pub wire_bytes: u64,
     /// How its last connection acknowledged.
     pub replies: Replies,
-    /// Keys refused, by class, where replies say so.
+    /// Commands refused, by class, where replies say so.
     pub refused: std::collections::BTreeMap<String, u64>,
     /// How it ended.
     pub end: LaneEnd,
@@ -88,12 +92,16 @@ pub fn run(
     let lanes = (0..desk.lane_count())
         .map(|number| {
             let lane = desk.lane(number);
+            let frame = lane.segment().frame();
+            let keys = frame.keys() as u64;
             LaneResult {
                 node: desk.node(number),
-                unsent: lane.sequence().tail(lane.frames_seen_max()),
-                sent: lane.sequence().head(lane.frames_seen_max()),
-                acked: lane.frames_acked(),
-                resent: desk.resent(number),
+                unsent: lane.sequence().tail(lane.frames_seen_max() * keys),
+                sent: lane.sequence().head(lane.frames_seen_max() * keys),
+                acked: lane.frames_acked() * keys,
+                resent: desk.resent(number) * keys,
+                keys_per_command: keys,
+                wire_bytes: lane.frames_acked() * frame.bytes() as u64,
                 replies: lane.replies(),
                 refused: lane.refused().clone(),
                 end: desk.end(number).cloned().unwrap_or(LaneEnd::Stopped),

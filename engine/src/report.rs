@@ -126,6 +126,8 @@ pub struct PlanSummary {
     pub key_size: usize,
     /// Bytes per value.
     pub value_size: usize,
+    /// How keys were written: `set`, or `mset:N`.
+    pub command: String,
     /// Commands per batch.
     pub pipeline_depth: u64,
     /// Connections per node.

@@ -27,7 +27,7 @@ pub(crate) fn fence_digits(number: u64) -> [u8; FENCE_DIGITS] {
 /// needs no copy and no second write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
-    /// Position of the first frame within the lane's sequence.
+    /// Number of the first frame among those of the lane's sequence.
     pub(crate) first: u64,
     /// Number of frames, at most as many as the segment has.
     pub(crate) frames: usize,
@@ -72,7 +72,8 @@ impl Segment {
     pub fn render(&self, block: &mut [u8]) {
         let (frames, rest) = block.split_at_mut(self.frames * self.frame.bytes());
         for (body, frame) in frames.chunks_exact_mut(self.frame.bytes()).enumerate() {
-            self.frame.render(0, body as u32, frame);
+            self.frame
+                .render(0, (body * self.frame.keys()) as u32, frame);
         }
         let fence = &mut rest[..FENCE_BYTES];
         fence[..FENCE_HEAD.len()].copy_from_slice(FENCE_HEAD);
@@ -105,8 +106,11 @@ impl Segment {
         let whole_frames_sent = (offset / frame_bytes).min(chunk.frames);
         let unsent = &mut block[begin + whole_frames_sent * frame_bytes..frames_end];
         let first = chunk.first + whole_frames_sent as u64;
+        let keys = self.frame.keys() as u64;
         for (position, frame) in (first..).zip(unsent.chunks_exact_mut(frame_bytes)) {
-            self.frame.patch(sequence.at(position), frame);
+            let begin = position * keys;
+            self.frame
+                .patch_each(|key| sequence.at(begin + key as u64), frame);
         }
         if let Some(number) = chunk.fence {
             let digits_at = frames_end + FENCE_HEAD.len();
@@ -129,10 +133,11 @@ mod tests {
         let mut bytes = Vec::new();
         for n in 0..chunk.frames {
             let mut frame = vec![0; segment.frame.bytes()];
-            let body = segment.frames - chunk.frames + n;
-            segment
-                .frame
-                .render(sequence.at(chunk.first + n as u64), body as u32, &mut frame);
+            let keys = segment.frame.keys();
+            let body = (segment.frames - chunk.frames + n) * keys;
+            let first = (chunk.first + n as u64) * keys as u64;
+            let index_of = |key: usize| sequence.at(first + key as u64);
+            segment.frame.render_each(index_of, body as u32, &mut frame);
             bytes.extend(frame);
         }
         if let Some(number) = chunk.fence {
@@ -149,6 +154,7 @@ mod tests {
             sizes in (5_usize..60, 1_usize..60),
             slotted: bool,
             frames in 1_usize..20,
+            keys in 1_usize..6,
             run in 1_usize..20,
             first in 0_u64..1_000,
             fence in any::<Option<u64>>(),
@@ -158,9 +164,14 @@ mod tests {
             let layout = if slotted { KeyLayout::Slotted } else { KeyLayout::Plain };
             let keyspace = Keyspace::new(sizes.0, None, layout).unwrap();
             prop_assume!(keyspace.capacity() > 2_000);
-            let frame = Frame::new(keyspace, ValueLayout::new(sizes.1, sizes.0, 9), false);
+            prop_assume!(keyspace.capacity() > 8_000);
+            let values = ValueLayout::new(sizes.1, sizes.0, 9);
+            let frame = match keys {
+                1 => Frame::new(keyspace, values, false),
+                keys => Frame::of_many(keyspace, values, keys),
+            };
             let segment = Segment::new(frame, frames);
-            let sequence = KeySequence::new(17, 1_100);
+            let sequence = KeySequence::new(17, 1_100 * keys as u64);
             let mut block = vec![0; segment.block_bytes()];
             segment.render(&mut block);
             segment.patch(&mut block, &sequence, &Chunk { first: before, frames, fence: Some(before) }, 0);

@@ -17,7 +17,9 @@ pub struct Snapshot {
     run_id: String,
     set_calls: u64,
     set_refused: u64,
-    /// Calls of commands that may change keys, SET excluded.
+    mset_calls: u64,
+    mset_refused: u64,
+    /// Calls of commands that may change keys, SET and MSET excluded.
     foreign_writes: u64,
     evicted: u64,
     expired: u64,
@@ -55,13 +57,17 @@ impl Snapshot {
         reading: Reading,
     ) -> Self {
         let set = commands.text("cmdstat_set").unwrap_or_default();
+        let mset = commands.text("cmdstat_mset").unwrap_or_default();
+        let refused = |of| part(of, "rejected_calls").saturating_add(part(of, "failed_calls"));
         let cpu_seconds = |field| cpu.number(field).unwrap_or(0.0_f64);
         let removed = |field| stats.number(field).unwrap_or(0_u64);
         Self {
             at: Instant::now(),
             run_id: server.text("run_id").unwrap_or_default().to_owned(),
             set_calls: part(set, "calls"),
-            set_refused: part(set, "rejected_calls").saturating_add(part(set, "failed_calls")),
+            set_refused: refused(set),
+            mset_calls: part(mset, "calls"),
+            mset_refused: refused(mset),
             foreign_writes: foreign_writes(commands),
             evicted: removed("evicted_keys"),
             expired: removed("expired_keys"),
@@ -116,9 +122,10 @@ impl Snapshot {
         self.counts_refusals
     }
 
-    /// SETs carried out or refused so far.
-    pub(crate) fn sets(&self) -> u64 {
-        self.set_calls.saturating_add(self.set_refused)
+    /// SETs and MSETs carried out or refused so far.
+    pub(crate) fn writes(&self) -> u64 {
+        let counts = [self.set_refused, self.mset_calls, self.mset_refused];
+        counts.into_iter().fold(self.set_calls, u64::saturating_add)
     }
 }
 
@@ -157,7 +164,7 @@ fn foreign_writes(calls: &Info) -> u64 {
         .fields()
         .filter_map(|(name, value)| {
             let command = name.strip_prefix("cmdstat_")?;
-            let counts = command != "set" && commands::may_change_keys(command);
+            let counts = !matches!(command, "set" | "mset") && commands::may_change_keys(command);
             counts.then(|| part(value, "calls"))
         })
         .fold(0, u64::saturating_add)
@@ -172,6 +179,10 @@ pub struct Change {
     pub sets_done: u64,
     /// SETs refused.
     pub sets_refused: u64,
+    /// MSETs carried out.
+    pub msets_done: u64,
+    /// MSETs refused.
+    pub msets_refused: u64,
     /// Commands of others that may have changed keys.
     pub foreign_writes: u64,
     /// Keys evicted.
@@ -194,9 +205,13 @@ impl Change {
         Self {
             is_same_process: before.run_id == after.run_id
                 && after.set_calls >= before.set_calls
-                && after.set_refused >= before.set_refused,
+                && after.set_refused >= before.set_refused
+                && after.mset_calls >= before.mset_calls
+                && after.mset_refused >= before.mset_refused,
             sets_done: set_calls,
             sets_refused: after.set_refused.saturating_sub(failed_before),
+            msets_done: after.mset_calls.saturating_sub(before.mset_calls),
+            msets_refused: after.mset_refused.saturating_sub(before.mset_refused),
             foreign_writes: after.foreign_writes.saturating_sub(before.foreign_writes),
             evicted: after.evicted.saturating_sub(before.evicted),
             expired: after.expired.saturating_sub(before.expired),
@@ -232,20 +247,28 @@ impl Change {
         self.evicted.saturating_add(self.expired)
     }
 
-    /// Whether nobody but us, who sent `commands` SETs, can have changed the number of keys.
+    /// SETs and MSETs refused.
     #[must_use]
-    pub fn is_ours_alone(&self, commands: u64) -> bool {
+    pub fn refusals(&self) -> u64 {
+        self.sets_refused.saturating_add(self.msets_refused)
+    }
+
+    /// Whether nobody but us, who sent so many SETs and MSETs, can have changed the number of keys.
+    #[must_use]
+    pub fn is_ours_alone(&self, sets: u64, msets: u64) -> bool {
         self.is_same_process
             && self.foreign_writes == 0
             && self.removed_by_server() == 0
-            && self.sets_done <= commands
+            && self.sets_done <= sets
+            && self.msets_done <= msets
     }
 
-    /// Refused SETs by class. The statistics do not say which class refused which command, so
+    /// Refused SETs and MSETs by class. The statistics do not say which class refused which command, so
     /// with several classes at work each is named with its own count.
     #[must_use]
     pub fn refused(&self) -> BTreeMap<String, u64> {
-        if self.sets_refused == 0 {
+        let refusals = self.refusals();
+        if refusals == 0 {
             return BTreeMap::new();
         }
         let classes: Vec<_> = self
@@ -254,8 +277,8 @@ impl Change {
             .filter(|(class, _)| *class != "ERR")
             .collect();
         match classes[..] {
-            [] => BTreeMap::from([("ERR".to_owned(), self.sets_refused)]),
-            [(class, _)] => BTreeMap::from([(class.clone(), self.sets_refused)]),
+            [] => BTreeMap::from([("ERR".to_owned(), refusals)]),
+            [(class, _)] => BTreeMap::from([(class.clone(), refusals)]),
             _ => classes
                 .into_iter()
                 .map(|(class, count)| (class.clone(), *count))
@@ -274,6 +297,8 @@ mod tests {
             run_id: "a".into(),
             set_calls,
             set_refused,
+            mset_calls: 0,
+            mset_refused: 0,
             foreign_writes: 0,
             evicted: 0,
             expired: 0,

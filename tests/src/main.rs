@@ -11,6 +11,7 @@ mod cluster_fills;
 mod cluster_trouble;
 mod cluster_wrong;
 mod clusters;
+mod commands;
 mod contents;
 mod engines;
 mod fixtures;

@@ -14,7 +14,7 @@ fn promised() -> Value {
     json!({
         "schema": "number",
         "plan": {
-            "target": "string", "cluster": "bool", "keys": "number", "start_key": "number", "key_size": "number",
+            "target": "string", "cluster": "bool", "command": "string", "keys": "number", "start_key": "number", "key_size": "number",
             "value_size": "number", "pipeline_depth": "number", "connections": "number",
             "reactors": "number", "driver": "string", "send": "string", "replies": "string",
             "sources": "map of string",

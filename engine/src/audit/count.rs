@@ -53,8 +53,10 @@ pub struct Sent {
     /// Which keys these are; not kept in a cluster, where every planned key is looked for.
     pub heads: Vec<KeySequence>,
     /// SET commands sent, those sent again included.
-    pub commands: u64,
-    /// Those among them that were sent again.
+    pub sets: u64,
+    /// MSET commands sent, those sent again included.
+    pub msets: u64,
+    /// Keys that were sent again.
     pub resent: u64,
     /// SETs with which the monitor tried whether the node takes writes.
     pub probes: u64,
@@ -89,7 +91,7 @@ pub(crate) struct Count {
     pub(crate) keys: u64,
     /// Whether they prove that all planned keys are there, once that was asked for.
     pub(crate) is_proof: bool,
-    /// Keys by which the database grew, where every SET on the server was one of ours and was
+    /// Keys by which the database grew, where every SET and MSET on the server was one of ours and was
     /// carried out once: none of the new keys can stand for a planned one that is missing.
     pub(crate) accounted: Option<u64>,
     /// Whether the database was empty before the fill.
@@ -120,11 +122,12 @@ impl Count {
             && !is_disturbed
             && change
                 .as_ref()
-                .is_some_and(|change| change.is_ours_alone(sent.commands));
+                .is_some_and(|change| change.is_ours_alone(sent.sets, sent.msets));
         let growth = before.keys.and_then(|before| keys.checked_sub(before));
         let is_accounted = sent.resent == 0
             && change.as_ref().is_some_and(|change| {
-                change.sets_refused == 0 && change.sets_done == sent.commands
+                change.refusals() == 0
+                    && (change.sets_done, change.msets_done) == (sent.sets, sent.msets)
             });
         Ok(Self {
             is_proof: false,
@@ -212,7 +215,7 @@ fn settle(control: &mut Control) -> Result<bool> {
     let (mut last, mut equal) = (None, 0);
     while Instant::now() < deadline {
         let sets = match Snapshot::take(control) {
-            Ok(snapshot) => Some(snapshot.sets()),
+            Ok(snapshot) => Some(snapshot.writes()),
             Err(Error::NotPermitted { .. } | Error::Server { .. }) => None,
             Err(error) => return Err(error),
         };

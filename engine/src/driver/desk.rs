@@ -136,7 +136,7 @@ impl Desk {
         all
     }
 
-    /// Keys of a lane sent more than once, because a connection was lost before they were
+    /// Frames of a lane sent more than once, because a connection was lost before they were
     /// acknowledged.
     #[must_use]
     pub fn resent(&self, lane: usize) -> u64 {
@@ -369,11 +369,11 @@ impl Desk {
 
     /// What the dialer has to know to connect `lane`, unless it has nothing left to send.
     fn job(&self, lane: usize, due: Instant) -> Option<Job> {
-        let index = self.places[lane].lane.first_unacknowledged()?;
+        let keys = self.places[lane].lane.first_unacknowledged()?;
         let segment = self.places[lane].lane.shared_segment();
         Some(Job {
             lane,
-            index,
+            keys,
             due,
             segment,
             greeting: Arc::clone(&self.places[lane].greeting),

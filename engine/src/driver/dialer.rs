@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::handshake::{Greeted, Greeting};
+use crate::plan::sequence::KeySequence;
 use crate::segment::Segment;
 
 /// A connection and the number of its lane.
@@ -19,8 +20,8 @@ pub(super) type Dialed = (usize, Result<Greeted, String>);
 /// A lane that wants a connection.
 pub(super) struct Job {
     pub(super) lane: usize,
-    /// Index of the key whose frame the connection sends by itself.
-    pub(super) index: u64,
+    /// The keys of the frame that the connection sends by itself.
+    pub(super) keys: KeySequence,
     pub(super) due: Instant,
     /// What that frame is made from.
     pub(super) segment: Arc<Segment>,
@@ -43,7 +44,7 @@ impl Job {
     fn frame(&self) -> Vec<u8> {
         let frame = self.segment.frame();
         let mut bytes = vec![0; frame.bytes()];
-        frame.render(self.index, 0, &mut bytes);
+        frame.render_each(|key| self.keys.at(key as u64), 0, &mut bytes);
         bytes
     }
 }

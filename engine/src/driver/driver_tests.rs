@@ -57,6 +57,7 @@ fn plan(
         append: false,
         until: None,
         tune: None,
+        command: crate::plan::command::Command::Set,
     };
     Plan::new(&options, &observe::machine(&[])).unwrap()
 }

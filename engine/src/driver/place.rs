@@ -40,9 +40,9 @@ pub(super) struct Place {
     pub(super) was_connected: bool,
     /// Why it has no connection.
     pub(super) cause: String,
-    /// Keys that were sent and not acknowledged when the last connection was lost.
+    /// Frames that were sent and not acknowledged when the last connection was lost.
     pub(super) unacknowledged: u64,
-    /// Keys sent more than once, because connections were lost.
+    /// Frames sent more than once, because connections were lost.
     pub(super) resent: u64,
     /// The server refuses further writes; since when outstanding replies are awaited.
     pub(super) refusal: Option<(String, Instant)>,
@@ -147,7 +147,8 @@ pub(super) fn publish(places: &[Place], tally: &Tally, reconnects: u64) {
     let mut acked = vec![0; tally.keys_acked.len()];
     let mut disconnected = 0;
     for place in places {
-        acked[place.node] += place.lane.frames_acked();
+        let keys = place.lane.segment().frame().keys() as u64;
+        acked[place.node] += place.lane.frames_acked() * keys;
         disconnected += u64::from(place.end.is_none() && !place.is_connected);
     }
     for (counter, acked) in tally.keys_acked.iter().zip(acked) {

@@ -97,7 +97,7 @@ impl Fill<'_> {
         let mut moved_at = Instant::now();
         while keys.count() > 0 && self.gave_up.is_none() {
             let sent_before = self.passes.sent;
-            let cause = self.pass(&keys, false)?;
+            let cause = self.pass_in_commands(&keys)?;
             if self.passes.sent > sent_before {
                 moved_at = Instant::now();
             }
@@ -218,7 +218,7 @@ impl Fill<'_> {
     fn note_refusals(&mut self, finding: &Finding) {
         let is_cluster = self.nodes.is_cluster();
         let changes = finding.nodes.iter().filter_map(|node| node.change.as_ref());
-        let refusals = changes.filter(|change| change.sets_refused > 0);
+        let refusals = changes.filter(|change| change.refusals() > 0);
         let class = refusals
             .map(|change| Trouble::of(&change.errors, is_cluster))
             .find_map(|trouble| match trouble {

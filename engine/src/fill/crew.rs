@@ -79,7 +79,8 @@ impl Crew {
             } else {
                 plan.connections
             };
-            for keys in order.keys.split(plan.connections.min(most)) {
+            let unit = plan.segment.frame().keys() as u64;
+            for keys in order.keys.split_by(plan.connections.min(most), unit) {
                 lanes_of_reactor[dealt % reactors].push(NodeLane {
                     lane: Lane::new(plan.lane_shape(), keys),
                     node: order.node,

@@ -6,6 +6,7 @@ mod crew;
 pub(crate) mod facts;
 mod forecast;
 mod gauge;
+mod in_commands;
 mod pass;
 pub(crate) mod passes;
 mod reason;

@@ -1,6 +1,7 @@
 //! One pass over keys, watched: each goes to its present owner, until all are sent or going on
 //! makes no sense. What to do next is decided in `converge.rs`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::UsageWho;
@@ -11,6 +12,7 @@ use crate::fill::Fill;
 use crate::fill::crew::{self, Crew, Order};
 use crate::fill::passes::Pass;
 use crate::monitor::{Monitor, Trouble};
+use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
 use crate::reactor::cpu_time;
 use crate::reply::{error_class, is_final};
@@ -26,7 +28,7 @@ const TOPOLOGY_POLL: Duration = Duration::from_millis(250);
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Fill<'_> {
-    /// One pass over `keys`, each at its present owner. Why it ended early, if it did.
+    /// One pass over `keys`, a SET for each, at its present owner. Why it ended early, if it did.
     ///
     /// # Errors
     /// A driver cannot be set up.
@@ -35,13 +37,24 @@ impl Fill<'_> {
         keys: &KeySequence,
         is_mending: bool,
     ) -> Result<Option<HaltCause>> {
+        let plan = Arc::new(self.plan.in_sets());
+        self.pass_by(&plan, keys, is_mending)
+    }
+
+    /// As [`pass`](Self::pass), in the commands of `plan`, which the keys fill.
+    pub(crate) fn pass_by(
+        &mut self,
+        plan: &Arc<Plan>,
+        keys: &KeySequence,
+        is_mending: bool,
+    ) -> Result<Option<HaltCause>> {
         let halt = Halt::default();
         let unowned = self.nodes.unowned(keys);
-        let orders = crew::orders(&self.plan, self.nodes, keys, &self.replies());
+        let orders = crew::orders(plan, self.nodes, keys, &self.replies());
         let cpu_before = cpu_time(UsageWho::RUSAGE_SELF).unwrap_or_default();
         let started_at = Instant::now();
         self.note_filling(true);
-        let crew = Crew::start(&self.plan, &orders, is_mending, self.stop, &halt);
+        let crew = Crew::start(plan, &orders, is_mending, self.stop, &halt);
         let mut looked_at = started_at;
         let mut is_suspicious = false;
         crew.watch(|crew| {

@@ -58,7 +58,11 @@ pub(crate) struct Passes {
     /// Passes over missing keys.
     pub(crate) rounds: u64,
     pub(crate) latencies: Latencies,
-    /// Refused keys by class, where replies say so.
+    /// Acknowledged commands, those sent again too.
+    pub(crate) commands: u64,
+    /// Bytes of acknowledged commands, of those sent again too.
+    pub(crate) wire_bytes: u64,
+    /// Refused commands by class, where replies say so.
     pub(crate) refused: BTreeMap<String, u64>,
     /// Why a lane of the last pass gave up, and on which node.
     pub(crate) failure: Option<(usize, LaneEnd)>,
@@ -110,7 +114,13 @@ impl Passes {
             for lane in reactor.lanes {
                 let node = &mut self.nodes[lane.node];
                 node.acked += lane.acked;
-                node.sent.commands += lane.sent.count() + lane.resent;
+                let sent = lane.sent.count() + lane.resent;
+                match lane.keys_per_command {
+                    1 => node.sent.sets += sent,
+                    keys => node.sent.msets += sent / keys,
+                }
+                self.commands += lane.acked / lane.keys_per_command;
+                self.wire_bytes += lane.wire_bytes;
                 node.sent.resent += lane.resent;
                 node.sent.is_cut_short |= lane.end != LaneEnd::Done;
                 self.resent += lane.resent;

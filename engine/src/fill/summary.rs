@@ -32,7 +32,7 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
     };
     let bytes = ByteCounts {
         payload: facts.plan.payload_bytes_of(acked),
-        wire: acked * facts.plan.segment.frame().bytes() as u64 + fences * FENCE_BYTES as u64,
+        wire: wire_bytes(facts, acked) + fences * FENCE_BYTES as u64,
     };
     let refused = refused(facts);
     let judgement = bottleneck(facts, &refused);
@@ -63,7 +63,9 @@ pub(crate) fn report(facts: &Facts<'_>) -> Report {
         },
         rates: Rates {
             keys_per_second: per_second(acked as f64),
-            commands_per_second: per_second((acked + FENCE_COMMANDS * fences) as f64),
+            commands_per_second: per_second(
+                (commands(facts, acked) + FENCE_COMMANDS * fences) as f64,
+            ),
             payload_mib_per_second: per_second(bytes.payload as f64 / MIB),
             wire_mib_per_second: per_second(bytes.wire as f64 / MIB),
         },
@@ -177,6 +179,7 @@ fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
         start_key: plan.start_key,
         key_size: plan.keyspace().key_size(),
         value_size: plan.values().value_size(),
+        command: plan.command.to_string(),
         pipeline_depth: plan.pipeline_depth,
         connections: plan.connections,
         reactors: plan.reactor_cores.len(),
@@ -187,13 +190,37 @@ fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
     }
 }
 
+/// Bytes of the commands that carried so many keys. What was acknowledged is known exactly; beyond
+/// and below that it is reckoned.
+fn wire_bytes(facts: &Facts<'_>, acked: u64) -> u64 {
+    match facts.passes.acked() == acked {
+        true => facts.passes.wire_bytes,
+        false => facts.plan.wire_bytes_of(acked),
+    }
+}
+
+/// Commands that carried so many keys, known and reckoned as those bytes are.
+fn commands(facts: &Facts<'_>, acked: u64) -> u64 {
+    let keys = facts.plan.command.keys() as u64;
+    match facts.passes.acked() == acked {
+        true => facts.passes.commands,
+        false => acked / keys + acked % keys,
+    }
+}
+
 /// Keys acknowledged, each counted once. A fence also acknowledges keys that were refused
 /// silently: where there were such, what was seen on the servers counts. And what was seen there
 /// was taken even if the acknowledgement is lost: where nothing can have been there before, or
 /// nothing is missing.
 fn acked(facts: &Facts<'_>) -> u64 {
     let acked = facts.passes.acked().min(facts.passes.sent);
-    let refused: u64 = facts.changes().map(|change| change.sets_refused).sum();
+    let refused: u64 = facts
+        .changes()
+        .map(|change| {
+            let msets = change.msets_refused;
+            change.sets_refused + msets.saturating_mul(facts.plan.command.keys() as u64)
+        })
+        .sum();
     let present = facts.finding.present();
     let acked = if facts.replies() == Replies::Each || refused == 0 {
         acked
@@ -216,7 +243,7 @@ fn acked(facts: &Facts<'_>) -> u64 {
 /// took per command on average: `connections * seconds / commands`.
 fn mean_command_latency(facts: &Facts<'_>, acked: u64) -> Option<LatencySummary> {
     let micros = facts.passes.elapsed.as_secs_f64() * 1e6 * facts.passes.lanes as f64;
-    (acked > 0).then(|| LatencySummary::of_mean(micros / acked as f64))
+    (acked > 0).then(|| LatencySummary::of_mean(micros / commands(facts, acked) as f64))
 }
 
 fn client_costs(facts: &Facts<'_>, payload_bytes: u64) -> ClientCosts {
@@ -268,7 +295,7 @@ fn bottleneck(facts: &Facts<'_>, refused: &BTreeMap<String, u64>) -> Judgement {
     // A node that came late and was sent nothing cannot have been the limit.
     let has_work = |number: &usize| {
         let work = passes.nodes.get(*number);
-        work.is_some_and(|work| work.sent.commands > 0)
+        work.is_some_and(|work| work.sent.sets + work.sent.msets > 0)
     };
     let load = |number: usize| facts.loads.get(number)?.as_ref().map(Load::effort);
     Measured {

@@ -62,7 +62,9 @@ impl Fill<'_> {
         let begun_at = Instant::now();
         // The first part tells how large the others have to be, and is no trial.
         let least = FIRST_KEYS_MIN * plan.lanes() as u64;
-        let mut size = (keys.count() / FIRST_PART).max(least);
+        let per_command = plan.command.keys() as u64;
+        let whole = |keys: u64| keys - keys % per_command;
+        let mut size = whole((keys.count() / FIRST_PART).max(least));
         let mut sent = 0;
         if climb.next().is_none() || size > keys.count() {
             return Ok(0);
@@ -76,7 +78,7 @@ impl Fill<'_> {
             if climb.is_between() {
                 // Rates fall while tables grow: all parts of a comparison are alike.
                 let affordable = (keys.count() - sent) / COMPARISON;
-                size = affordable.min((rate * TRIAL.0) as u64);
+                size = whole(affordable.min((rate * TRIAL.0) as u64));
                 if (size as f64) < rate * TRIAL.1 || begun_at.elapsed() > ALL_TRIALS {
                     break;
                 }
@@ -113,7 +115,7 @@ impl Fill<'_> {
         };
         self.plan = Arc::new(tuned);
         let (acked, elapsed) = (self.passes.acked(), self.passes.sending);
-        let cause = self.pass(keys, false)?;
+        let cause = self.pass_in_commands(keys)?;
         let is_whole = cause.is_none() && self.passes.unsent.count() == 0 && !self.is_over();
         let acked = self.passes.acked() - acked;
         let seconds = (self.passes.sending - elapsed).as_secs_f64();

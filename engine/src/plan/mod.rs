@@ -3,7 +3,9 @@
 
 pub(crate) mod alphabet;
 pub mod amount;
+pub mod command;
 pub mod footprint;
+mod in_sets;
 pub mod keyspace;
 pub mod memory_target;
 pub mod options;
@@ -18,6 +20,7 @@ use std::time::Duration;
 pub use options::{DriverChoice, PlanOptions, ReactorChoice, RepliesChoice, SendChoice, Tunable};
 
 use self::amount::Amount;
+use self::command::Command;
 use self::keyspace::{KeyLayout, Keyspace};
 use self::memory_target::MemoryTarget;
 use self::resources::{Blocks, choose_driver, choose_send, reactor_cores};
@@ -26,7 +29,6 @@ use self::tune::Recipe;
 use self::values::ValueLayout;
 use crate::cluster::slot::FIX_BYTES;
 use crate::error::{Error, Result};
-use crate::frame::Frame;
 use crate::lane::{LaneShape, Replies};
 use crate::machine::Machine;
 use crate::segment::Segment;
@@ -99,6 +101,8 @@ pub struct Plan {
     pub segment: Arc<Segment>,
     /// Index of the first planned key.
     pub start_key: u64,
+    /// The command that writes keys.
+    pub command: Command,
     /// Commands per pipeline batch, as asked for.
     pub pipeline_depth: u64,
     /// Commands between fences: the depth, or what 8 MiB hold.
@@ -175,14 +179,11 @@ impl Plan {
         let mut notices = Vec::new();
         let driver = choose_driver(options, machine, &mut notices)?;
         let mut send = choose_send(options, machine, driver)?;
-        let replies = match options.replies {
-            RepliesChoice::Fenced => Replies::Fenced,
-            RepliesChoice::Auto if options.pipeline_depth >= FENCED_DEPTH_MIN => Replies::Fenced,
-            RepliesChoice::Each | RepliesChoice::Auto => Replies::Each,
-        };
-        let frame = Frame::new(keyspace.clone(), values.clone(), options.keeps_existing());
+        let replies = choose_replies(options);
+        let frame = options.frame(keyspace.clone(), values.clone());
         let batch_frames = options
             .pipeline_depth
+            .div_ceil(options.command.keys() as u64)
             .min((FENCE_EVERY_BYTES / frame.bytes() as u64).max(1));
         let lanes = lanes.div_ceil(reactor_cores.len());
         let budget = resources::REGISTERED_BYTES_MAX / reactor_cores.len();
@@ -210,6 +211,7 @@ impl Plan {
             start_key: options.start_key,
             keyspace,
             values,
+            command: options.command,
             pipeline_depth: options.pipeline_depth,
             batch_frames,
             connections,
@@ -344,6 +346,16 @@ impl Plan {
     #[must_use]
     pub fn lanes(&self) -> usize {
         self.connections * self.nodes
+    }
+}
+
+/// How servers shall acknowledge.
+fn choose_replies(options: &PlanOptions) -> Replies {
+    match options.replies {
+        RepliesChoice::Fenced => Replies::Fenced,
+        RepliesChoice::Each => Replies::Each,
+        RepliesChoice::Auto if options.pipeline_depth < FENCED_DEPTH_MIN => Replies::Each,
+        RepliesChoice::Auto => Replies::Fenced,
     }
 }
 

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::amount::Amount;
-use super::keyspace::KeyLayout;
+use super::command::Command;
+use super::keyspace::{KeyLayout, Keyspace};
 use super::memory_target::MemoryTarget;
+use super::values::ValueLayout;
 use crate::error::{Error, Result};
+use crate::frame::Frame;
 
 /// Largest `--key-size`, in bytes.
 pub const KEY_SIZE_MAX: usize = 65_536;
@@ -21,6 +24,8 @@ pub const REACTORS_MAX: usize = 256;
 pub const STALL_SECONDS_MAX: u64 = 86_400;
 /// Default `--stall-timeout`, in seconds.
 pub const STALL_SECONDS: u64 = 30;
+/// Most bytes of keys and values in one MSET.
+const COMMAND_BYTES_MAX: usize = 1 << 20;
 /// Bytes of protocol per command that the default depth allows for.
 const COMMAND_OVERHEAD_BYTES: u64 = 60;
 
@@ -105,7 +110,9 @@ pub struct PlanOptions {
     pub key_size: usize,
     /// Bytes per value, 1 to [`VALUE_SIZE_MAX`].
     pub value_size: usize,
-    /// Commands per batch, 1 to [`PIPELINE_DEPTH_MAX`].
+    /// The command that writes keys.
+    pub command: Command,
+    /// Commands per batch, with MSET keys, 1 to [`PIPELINE_DEPTH_MAX`].
     pub pipeline_depth: u64,
     /// Connections per node, 1 to [`CONNECTIONS_MAX`].
     pub connections: usize,
@@ -148,6 +155,48 @@ impl PlanOptions {
     /// memory it takes adds keys, and cannot know beforehand which.
     pub(super) fn keeps_existing(&self) -> bool {
         self.only_missing || self.until.is_some()
+    }
+
+    /// The frames that carry the keys.
+    pub(super) fn frame(&self, keyspace: Keyspace, values: ValueLayout) -> Frame {
+        match self.command {
+            Command::Set => Frame::new(keyspace, values, self.keeps_existing()),
+            Command::Mset(keys) => Frame::of_many(keyspace, values, keys),
+        }
+    }
+
+    /// MSET writes all of its keys: refuses what wants some of them left alone. And a command is
+    /// sent from one block of memory, so it may not be arbitrarily long.
+    fn check_command(&self) -> Result<()> {
+        let bytes = self.command.keys() * (self.key_size + self.value_size);
+        if self.command != Command::Set && bytes > COMMAND_BYTES_MAX {
+            let most = COMMAND_BYTES_MAX / (self.key_size + self.value_size);
+            return Err(Error::Options {
+                what: format!(
+                    "--command {} makes commands of {bytes} bytes of keys and values, and {COMMAND_BYTES_MAX} are the most",
+                    self.command
+                ),
+                cure: match most {
+                    0 | 1 => "use --command set".into(),
+                    most => format!("use --command mset:{most} or less"),
+                },
+            });
+        }
+        let flag = match (self.only_missing, self.until.is_some()) {
+            (true, _) => "--only-missing",
+            (_, true) => "--until-memory",
+            _ => return Ok(()),
+        };
+        if self.command == Command::Set {
+            return Ok(());
+        }
+        Err(Error::Options {
+            what: format!(
+                "--command {} does not go with {flag}: MSET replaces whatever is there",
+                self.command
+            ),
+            cure: format!("use --command set, or drop {flag}"),
+        })
     }
 
     /// The options' ranges, one by one.
@@ -196,6 +245,7 @@ impl PlanOptions {
             }
             ReactorChoice::Auto | ReactorChoice::EveryCore => {}
         }
+        self.check_command()?;
         if let Amount::Keys(keys) = self.amount {
             in_range("--keys", keys, u64::MAX - 1, "keys")?;
         }

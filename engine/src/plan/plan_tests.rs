@@ -32,6 +32,7 @@ fn options() -> PlanOptions {
         append: false,
         until: None,
         tune: None,
+        command: Command::Set,
     }
 }
 

@@ -159,12 +159,22 @@ impl KeySequence {
     /// beyond the number of indices are left out.
     #[must_use]
     pub fn split(&self, parts: usize) -> Vec<Self> {
-        let parts = (parts as u64).clamp(1, self.count.max(1));
-        let (length, longer) = (self.count / parts, self.count % parts);
+        self.split_by(parts, 1)
+    }
+
+    /// As [`split`](Self::split), into whole units of so many indices, of which this sequence
+    /// consists.
+    #[must_use]
+    pub fn split_by(&self, parts: usize, unit: u64) -> Vec<Self> {
+        debug_assert!(self.count.is_multiple_of(unit));
+        let units = self.count / unit;
+        let parts = (parts as u64).clamp(1, units.max(1));
+        let (length, longer) = (units / parts, units % parts);
         (0..parts)
             .map(|part| {
                 let begin = part * length + part.min(longer);
-                self.part(begin, length + u64::from(part < longer))
+                let length = length + u64::from(part < longer);
+                self.part(begin * unit, length * unit)
             })
             .collect()
     }

@@ -51,8 +51,9 @@ impl Plan {
     /// stands anyway changes nothing, and below a depth of 32 replies are read instead.
     pub(crate) fn tuning_bounds(&self) -> Option<Bounds> {
         let tunable = self.recipe.as_ref()?.tunable;
-        let frames_per_fence = FENCE_EVERY_BYTES / self.segment.frame().bytes() as u64;
-        let deepest = frames_per_fence.max(self.pipeline_depth);
+        let frame = self.segment.frame();
+        let keys_per_fence = FENCE_EVERY_BYTES / frame.bytes() as u64 * frame.keys() as u64;
+        let deepest = keys_per_fence.max(self.pipeline_depth);
         let shallowest = FENCED_DEPTH_MIN.min(self.pipeline_depth);
         Some(Bounds {
             connections: match tunable.connections {
