@@ -39,6 +39,7 @@ fn complete() -> Report {
             reactors: 1,
             driver: Driver::Uring,
             send: Send::Fixed,
+            send_reason: "as asked for".into(),
             replies: Replies::Fenced,
             sources: BTreeMap::from([("key-size".into(), "default".into())]),
         },
@@ -121,6 +122,7 @@ time      1.25 s to fill, 10.0 ms to check
 rate      838,861 keys/s, 859.0 MB/s of keys and values, 889.2 MB/s on the wire
 latency   mean 812 µs, p50 800 µs, p95 1.20 ms, p99 1.50 ms, max 2.00 ms per acknowledgement
           mean 1 µs per command
+send      fixed: as asked for
 client    CPU 0.10 s user, 0.30 s system (0.40 s per GiB), peak memory 9.00 MiB
 server    10.0.0.1:6379, CPU 98 %, memory 1.00 MiB before, 1.50 GiB after
 limit     server: its CPU was busy

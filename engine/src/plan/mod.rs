@@ -8,6 +8,7 @@ pub mod keyspace;
 pub mod memory_target;
 pub mod options;
 mod resources;
+pub mod send_choice;
 pub mod sequence;
 pub mod values;
 
@@ -19,7 +20,8 @@ pub use options::{DriverChoice, PlanOptions, ReactorChoice, RepliesChoice, SendC
 use self::amount::Amount;
 use self::keyspace::{KeyLayout, Keyspace};
 use self::memory_target::MemoryTarget;
-use self::resources::{Blocks, choose_driver, choose_send, reactor_cores};
+use self::resources::{Blocks, choose_driver, choose_send, reactor_cores, send_reason};
+use self::send_choice::{TRIAL_BYTES_MIN, Trial};
 use self::sequence::KeySequence;
 use self::values::ValueLayout;
 use crate::cluster::slot::FIX_BYTES;
@@ -117,6 +119,11 @@ pub struct Plan {
     pub driver_is_free: bool,
     /// The kind of send it starts with.
     pub send: Send,
+    /// Why that kind.
+    pub send_reason: String,
+    /// Where the kind is found out on the first data: what was found, for all reactors and passes.
+    /// `send` is then what blocks are laid out for.
+    pub trial: Option<Arc<Trial>>,
     /// How the server shall acknowledge.
     pub replies: Replies,
     /// Blocks that each reactor sends from.
@@ -170,14 +177,11 @@ impl Plan {
         let reactor_cores = reactor_cores(options, machine, lanes)?;
         let mut notices = Vec::new();
         let driver = choose_driver(options, machine, &mut notices)?;
-        let mut send = choose_send(options, machine, driver)?;
-        let replies = match options.replies {
-            RepliesChoice::Fenced => Replies::Fenced,
-            RepliesChoice::Each => Replies::Each,
-            RepliesChoice::Auto if options.pipeline_depth < FENCED_DEPTH_MIN => Replies::Each,
-            RepliesChoice::Auto => Replies::Fenced,
-        };
+        let replies = choose_replies(options);
         let frame = Frame::new(keyspace.clone(), values.clone(), options.keeps_existing());
+        let bytes = keys.saturating_mul(frame.bytes() as u64);
+        let is_telling = bytes >= TRIAL_BYTES_MIN * reactor_cores.len() as u64;
+        let mut send = choose_send(options, machine, driver, is_telling)?;
         let batch_frames = options
             .pipeline_depth
             .min((FENCE_EVERY_BYTES / frame.bytes() as u64).max(1));
@@ -217,6 +221,8 @@ impl Plan {
             driver,
             driver_is_free: options.driver == DriverChoice::Auto,
             send,
+            send_reason: send_reason(options, machine, driver, is_telling, send),
+            trial: (options.send == SendChoice::Auto && send == Send::Zc).then(Arc::default),
             replies,
             blocks_per_reactor: blocks.count,
             registers_blocks: blocks.registered,
@@ -340,6 +346,16 @@ impl Plan {
     #[must_use]
     pub fn lanes(&self) -> usize {
         self.connections * self.nodes
+    }
+}
+
+/// How servers shall acknowledge.
+fn choose_replies(options: &PlanOptions) -> Replies {
+    match options.replies {
+        RepliesChoice::Fenced => Replies::Fenced,
+        RepliesChoice::Each => Replies::Each,
+        RepliesChoice::Auto if options.pipeline_depth < FENCED_DEPTH_MIN => Replies::Each,
+        RepliesChoice::Auto => Replies::Fenced,
     }
 }
 
