@@ -130,6 +130,7 @@ fn resolved(name: &str, plan: &Plan) -> Option<Value> {
         "connections" => plan.connections.into(),
         "reactors" => plan.reactor_cores.len().into(),
         "driver" => plan.driver.name().into(),
+        "send" if plan.trial.is_some() => "auto".into(),
         "send" => plan.send.name().into(),
         "replies" => match plan.replies {
             Replies::Fenced => "fenced".into(),

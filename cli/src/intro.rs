@@ -249,7 +249,10 @@ pub(crate) fn means(plan: &Plan) -> String {
         },
         figures::count(plan.pipeline_depth),
         plan.driver.name(),
-        plan.send.name(),
+        match &plan.trial {
+            Some(_) => "auto",
+            None => plan.send.name(),
+        },
         match plan.replies {
             Replies::Fenced => "fenced replies",
             Replies::Each => "each reply read",

@@ -115,6 +115,10 @@ fn text(report: &Report) -> String {
     if let Some(latency) = &report.command_latency_us {
         line("", format!("{} per command", latency_in_words(latency)));
     }
+    line(
+        "send",
+        format!("{}: {}", report.plan.send.name(), report.plan.send_reason),
+    );
     line("client", client(&report.client));
     for node in report.nodes.iter().take(SERVERS_SHOWN_MAX) {
         line("server", server(node, report.plan.cluster));

@@ -26,25 +26,30 @@ fn node() -> NodeReport {
     }
 }
 
+fn plan() -> PlanSummary {
+    PlanSummary {
+        target: "db:6379".into(),
+        cluster: false,
+        keys: 1_048_576,
+        start_key: 0,
+        command: "set".into(),
+        key_size: 512,
+        value_size: 512,
+        pipeline_depth: 7738,
+        connections: 2,
+        reactors: 1,
+        driver: Driver::Uring,
+        send: Send::Fixed,
+        send_reason: "as asked for".into(),
+        replies: Replies::Fenced,
+        sources: BTreeMap::from([("key-size".into(), "default".into())]),
+    }
+}
+
 fn complete() -> Report {
     Report {
         schema: SCHEMA,
-        plan: PlanSummary {
-            target: "db:6379".into(),
-            cluster: false,
-            keys: 1_048_576,
-            start_key: 0,
-            command: "set".into(),
-            key_size: 512,
-            value_size: 512,
-            pipeline_depth: 7738,
-            connections: 2,
-            reactors: 1,
-            driver: Driver::Uring,
-            send: Send::Fixed,
-            replies: Replies::Fenced,
-            sources: BTreeMap::from([("key-size".into(), "default".into())]),
-        },
+        plan: plan(),
         keys: KeyCounts {
             planned: 1_048_576,
             sent: 1_048_576,
@@ -128,6 +133,7 @@ time      1.25 s to fill, 10.0 ms to check
 rate      838,861 keys/s, 859.0 MB/s of keys and values, 889.2 MB/s on the wire
 latency   mean 812 µs, p50 800 µs, p95 1.20 ms, p99 1.50 ms, max 2.00 ms per acknowledgement
           mean 1 µs per command
+send      fixed: as asked for
 client    CPU 0.10 s user, 0.30 s system (0.40 s per GiB), peak memory 9.00 MiB
 server    10.0.0.1:6379, CPU 98 %, memory 1.00 MiB before, 1.50 GiB after
 limit     server: its main thread used 99 % of a core

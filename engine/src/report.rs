@@ -138,6 +138,8 @@ pub struct PlanSummary {
     pub driver: Driver,
     /// Kind of send in use at the end.
     pub send: Send,
+    /// Why that kind.
+    pub send_reason: String,
     /// How the server acknowledged.
     pub replies: Replies,
     /// Where each setting came from: flag name to `flag`, `preset`, `env` or `default`.

@@ -1,6 +1,7 @@
 //! Every driver, every send path, both reply modes: the same fill by any of them.
 
-use crate::fixtures::{Server, fill, jail};
+use crate::fixtures::report::Report;
+use crate::fixtures::{Server, fill, jail, program};
 
 /// Everything that can be combined.
 const DRIVERS: [&str; 6] = [
@@ -227,4 +228,85 @@ fn first_core() -> usize {
     (0..nix::sched::CpuSet::count())
         .find(|core| mask.is_set(*core) == Ok(true))
         .expect("a core")
+}
+
+/// Fills the server at the other end of a veth pair; `None` where there can be none.
+fn fill_across(flags: &str) -> Option<Report> {
+    let across = jail::across_a_veth_pair()?;
+    let outcome = program()
+        .with("fill --driver uring --output json -p 6379 -h")
+        .arg(jail::ELSEWHERE)
+        .with(flags)
+        .under(across)
+        .run();
+    let report = outcome.succeeds().report();
+    let keys = report.at("keys.planned").as_u64().expect("a number");
+    report.has([("keys.present", keys.into()), ("keys.sent", keys.into())]);
+    outcome.says([format!("keys on the server: {keys}").as_str()]);
+    Some(report)
+}
+
+#[test]
+fn where_the_kernel_copies_auto_is_not_zero_copy_and_says_why() {
+    for flags in ["--keys 400000", "--keys 600000 -n 20"] {
+        let Some(report) = fill_across(flags) else {
+            return;
+        };
+        assert!(["fixed", "copy"].contains(&report.text("plan.send")));
+        let reason = report.text("plan.send_reason");
+        assert!(
+            reason.starts_with("the kernel copied 4 of 4 zero-copy sends; fixed took"),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn small_fills_do_not_try_kinds_of_send() {
+    let Some(report) = fill_across("--keys 5000") else {
+        return;
+    };
+    report.has([
+        ("plan.send", "copy".into()),
+        (
+            "plan.send_reason",
+            "too few bytes to find out which is best".into(),
+        ),
+    ]);
+}
+
+#[test]
+fn without_registered_memory_auto_copies_and_says_why() {
+    // Root may lock as much as it likes.
+    let wrapper = [
+        vec![
+            "sh".into(),
+            "-c".into(),
+            "ulimit -l 64 && exec \"$@\"".into(),
+            "sh".into(),
+        ],
+        jail::as_ordinary_user(64_321),
+    ]
+    .concat();
+    let (_folder, everybody) = jail::program_for_everybody();
+    let Some(across) = jail::across_a_veth_pair().filter(|_| jail::is_root()) else {
+        return;
+    };
+    let outcome = program()
+        .from(&everybody)
+        .with("fill --keys 400000 --driver uring --output json -p 6379 -h")
+        .arg(jail::ELSEWHERE)
+        .under(across)
+        .under(wrapper)
+        .run();
+    let report = outcome.succeeds().report();
+    report.has([
+        ("plan.send", "copy".into()),
+        ("keys.present", 400_000.into()),
+    ]);
+    let reason = report.text("plan.send_reason");
+    assert!(
+        reason.starts_with("no memory may be registered"),
+        "{reason}"
+    );
 }

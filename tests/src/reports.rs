@@ -16,7 +16,7 @@ fn promised() -> Value {
         "plan": {
             "target": "string", "cluster": "bool", "command": "string", "keys": "number", "start_key": "number", "key_size": "number",
             "value_size": "number", "pipeline_depth": "number", "connections": "number",
-            "reactors": "number", "driver": "string", "send": "string", "replies": "string",
+            "reactors": "number", "driver": "string", "send": "string", "send_reason": "string", "replies": "string",
             "sources": "map of string",
         },
         "keys": {

@@ -184,7 +184,8 @@ fn plan_summary(facts: &Facts<'_>) -> PlanSummary {
         connections: plan.connections,
         reactors: plan.reactor_cores.len(),
         driver: outcome.map_or(plan.driver, |outcome| outcome.driver),
-        send: outcome.map_or(Send::Copy, |outcome| outcome.send),
+        send: send_used(facts),
+        send_reason: send_reason(facts),
         replies: facts.replies(),
         sources: BTreeMap::new(),
     }
@@ -205,6 +206,31 @@ fn commands(facts: &Facts<'_>, acked: u64) -> u64 {
     match facts.passes.acked() == acked {
         true => facts.passes.commands,
         false => acked / keys + acked % keys,
+    }
+}
+
+/// The kind that was found to be best, else the one in use when the first reactor ended.
+fn send_used(facts: &Facts<'_>) -> Send {
+    let outcome = facts.passes.outcome.as_ref();
+    let found = facts.plan.trial.as_ref().and_then(|trial| trial.found());
+    match (outcome, found) {
+        (Some(outcome), Some(found)) if outcome.driver == facts.plan.driver => found.send,
+        (outcome, _) => outcome.map_or(Send::Copy, |outcome| outcome.send),
+    }
+}
+
+/// Why that kind of send was used.
+fn send_reason(facts: &Facts<'_>) -> String {
+    let plan = facts.plan;
+    let outcome = facts.passes.outcome.as_ref();
+    let found = plan.trial.as_ref().map(|trial| trial.found());
+    match (outcome, found) {
+        (Some(outcome), _) if outcome.driver != plan.driver => {
+            "the only kind that this driver has".to_owned()
+        }
+        (_, Some(Some(found))) => found.reason.clone(),
+        (_, Some(None)) => "the fill ended before it was found out which is best".to_owned(),
+        (_, None) => plan.send_reason.clone(),
     }
 }
 

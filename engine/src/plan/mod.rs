@@ -10,6 +10,7 @@ pub mod keyspace;
 pub mod memory_target;
 pub mod options;
 mod resources;
+pub mod send_choice;
 pub mod sequence;
 mod tune;
 pub mod values;
@@ -23,7 +24,8 @@ use self::amount::Amount;
 use self::command::Command;
 use self::keyspace::{KeyLayout, Keyspace};
 use self::memory_target::MemoryTarget;
-use self::resources::{Blocks, choose_driver, choose_send, reactor_cores};
+use self::resources::{Blocks, choose_driver, choose_send, reactor_cores, send_reason};
+use self::send_choice::{TRIAL_BYTES_MIN, Trial};
 use self::sequence::KeySequence;
 use self::tune::Recipe;
 use self::values::ValueLayout;
@@ -123,6 +125,11 @@ pub struct Plan {
     pub driver_is_free: bool,
     /// The kind of send it starts with.
     pub send: Send,
+    /// Why that kind.
+    pub send_reason: String,
+    /// Where the kind is found out on the first data: what was found, for all reactors and passes.
+    /// `send` is then what blocks are laid out for.
+    pub trial: Option<Arc<Trial>>,
     /// How the server shall acknowledge.
     pub replies: Replies,
     /// Blocks that each reactor sends from.
@@ -178,9 +185,11 @@ impl Plan {
         let reactor_cores = reactor_cores(options, machine, lanes)?;
         let mut notices = Vec::new();
         let driver = choose_driver(options, machine, &mut notices)?;
-        let mut send = choose_send(options, machine, driver)?;
         let replies = choose_replies(options);
         let frame = options.frame(keyspace.clone(), values.clone());
+        let bytes = keys.saturating_mul(frame.bytes() as u64) / frame.keys() as u64;
+        let is_telling = bytes >= TRIAL_BYTES_MIN * reactor_cores.len() as u64;
+        let mut send = choose_send(options, machine, driver, is_telling)?;
         let batch_frames = options
             .pipeline_depth
             .div_ceil(options.command.keys() as u64)
@@ -222,6 +231,8 @@ impl Plan {
             driver,
             driver_is_free: options.driver == DriverChoice::Auto,
             send,
+            send_reason: send_reason(options, machine, driver, is_telling, send),
+            trial: (options.send == SendChoice::Auto && send == Send::Zc).then(Arc::default),
             replies,
             blocks_per_reactor: blocks.count,
             registers_blocks: blocks.registered,

@@ -181,6 +181,7 @@ pub(super) fn choose_send(
     options: &PlanOptions,
     machine: &Machine,
     driver: Driver,
+    is_telling: bool,
 ) -> Result<Send> {
     let refuse = |takes: &str| Error::Options {
         what: format!(
@@ -194,7 +195,11 @@ pub(super) fn choose_send(
         (Driver::Uring, SendChoice::Zc) => Ok(Send::Zc),
         // A local peer always copies, so zero-copy can only lose there, and SEND copies faster than
         // WRITE_FIXED (docs/experiments/registered-writes-on-loopback.md).
-        (Driver::Uring, SendChoice::Auto) if machine.servers == Whereabouts::Here => Ok(Send::Copy),
+        (Driver::Uring, SendChoice::Auto)
+            if machine.servers != Whereabouts::Elsewhere || !is_telling =>
+        {
+            Ok(Send::Copy)
+        }
         (Driver::Uring, SendChoice::Copy)
         | (Driver::Socket, SendChoice::Auto | SendChoice::Copy) => Ok(Send::Copy),
         (Driver::Uring | Driver::TokioUring, SendChoice::Fixed)
@@ -203,4 +208,27 @@ pub(super) fn choose_send(
         (Driver::TokioUring, _) => Err(refuse("--send fixed")),
         (Driver::Socket, _) => Err(refuse("--send copy")),
     }
+}
+
+/// Why a plan has this kind of send.
+pub(super) fn send_reason(
+    options: &PlanOptions,
+    machine: &Machine,
+    driver: Driver,
+    is_telling: bool,
+    send: Send,
+) -> String {
+    let reason = match (driver, options.send, machine.servers) {
+        (_, asked, _) if asked.name() == send.name() => "as asked for",
+        (Driver::Socket | Driver::TokioUring, ..) => "the only kind that this driver has",
+        (_, SendChoice::Zc | SendChoice::Fixed | SendChoice::Copy, _) => {
+            "what was asked for does not fit into registered memory"
+        }
+        (.., Whereabouts::Here) => "the kernel copies in any case to a server on this machine",
+        (.., Whereabouts::Both) => "some of the servers are on this machine",
+        (.., Whereabouts::Elsewhere) if !is_telling => "too few bytes to find out which is best",
+        (.., Whereabouts::Elsewhere) if send == Send::Zc => "to be found out on the first data",
+        (.., Whereabouts::Elsewhere) => "zero-copy needs a block per connection, which do not fit",
+    };
+    reason.to_owned()
 }

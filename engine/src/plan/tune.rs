@@ -92,10 +92,13 @@ impl Plan {
             pipeline_depth: setting.pipeline_depth,
             ..recipe.options.clone()
         };
+        let tuned = Self::for_nodes(&options, &recipe.machine, self.nodes)?;
         Ok(Self {
             sequence: self.sequence.clone(),
             start_key: self.start_key,
-            ..Self::for_nodes(&options, &recipe.machine, self.nodes)?
+            // What was found out about kinds of send holds for other settings, too.
+            trial: tuned.trial.and(self.trial.clone()),
+            ..tuned
         })
     }
 }

@@ -9,9 +9,11 @@
 )]
 
 mod arena;
+mod availability;
 pub(super) mod queue;
 mod ring;
 mod token;
+mod trial;
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,11 +21,13 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use self::arena::Block;
+pub use self::availability::availability;
 use self::ring::{Completion, Ring, SendMode};
+use self::trial::Measurement;
 use super::contract::{Outcome, RECEIVE_BYTES, WAIT};
 use super::desk::Desk;
 use crate::error::{Error, Result};
-use crate::machine::Unavailable;
+use crate::plan::send_choice::Chooser;
 use crate::plan::{Driver, Plan, Send};
 use crate::socket::describe;
 
@@ -33,60 +37,6 @@ const ENTRIES_PER_LANE: u32 = 4;
 const FINISH_PATIENCE: Duration = Duration::from_secs(1);
 /// Fewest and most entries of the submission queue.
 const ENTRIES: (u32, u32) = (64, 4096);
-
-/// Whether a ring can be set up here.
-///
-/// # Errors
-/// The cause, and what would have to be changed.
-pub fn availability() -> Result<(), Unavailable> {
-    let unavailable = |cause: &str, cure: &str| {
-        Err(Unavailable {
-            cause: cause.to_owned(),
-            cure: cure.to_owned(),
-        })
-    };
-    match ring::set_up(ENTRIES.0) {
-        Ok(ring)
-            if !ring.params().is_feature_ext_arg() || !ring.params().is_feature_fast_poll() =>
-        {
-            unavailable(
-                "this kernel's io_uring is too old",
-                "Linux 5.11 or later is needed",
-            )
-        }
-        Ok(_) => Ok(()),
-        Err(error) => match error.raw_os_error() {
-            Some(libc::ENOSYS) => unavailable(
-                "this kernel has no io_uring",
-                "Linux 5.11 or later is needed",
-            ),
-            Some(libc::ENOMEM) => unavailable(
-                "the kernel has no memory for a ring (RLIMIT_MEMLOCK)",
-                "raise `ulimit -l`",
-            ),
-            Some(libc::EPERM) => {
-                match std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
-                    .unwrap_or_default()
-                    .trim()
-                {
-                    "2" => unavailable(
-                        "it is switched off for everybody (kernel.io_uring_disabled = 2)",
-                        "an administrator can allow it with `sysctl kernel.io_uring_disabled=0`",
-                    ),
-                    "1" => unavailable(
-                        "it is switched off for ordinary users (kernel.io_uring_disabled = 1)",
-                        "run as root, join the group named by kernel.io_uring_group, or `sysctl kernel.io_uring_disabled=0`",
-                    ),
-                    _ => unavailable(
-                        "a seccomp profile forbids it (the default of Docker and containerd)",
-                        "start the container with a profile that allows io_uring_setup, io_uring_enter and io_uring_register",
-                    ),
-                }
-            }
-            _ => unavailable(&error.to_string(), "see io_uring_setup(2)"),
-        },
-    }
-}
 
 /// Connects the lanes of `desk` and runs them until all have ended.
 pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Result<Outcome> {
@@ -98,7 +48,11 @@ pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Result<Outcome> {
     let receive_blocks = blocks.split_off(plan.blocks_per_reactor);
     let ring = Ring::new(&mut io, lanes, plan.blocks_per_reactor + lanes);
     let mut notices = Vec::new();
-    let send = register(&ring, plan, lanes, &mut blocks, &mut notices);
+    let mut send = register(&ring, plan, lanes, &mut blocks, &mut notices);
+    let trial = measurement(&ring, plan, lanes, blocks.len(), send);
+    if trial.is_some() {
+        send = Send::Copy;
+    }
     for block in &mut blocks {
         plan.segment.render(block);
     }
@@ -110,7 +64,9 @@ pub(super) fn run(plan: &Plan, desk: &mut Desk) -> Result<Outcome> {
         mode: SendMode {
             send,
             nowait: false,
+            reports: false,
         },
+        trial,
         notices,
     };
     uring.mode.nowait = send != Send::Zc && lanes > uring.free.len();
@@ -171,6 +127,8 @@ fn register(
         blocks.truncate(count);
     }
     match plan.send {
+        // What is possible is told by the trial.
+        Send::Zc if plan.trial.is_some() => Send::Zc,
         Send::Zc if !ring.has_send_zc() => {
             notices.push(
                 "this kernel has no zero-copy send (Linux 6.0 has it): using --send fixed".into(),
@@ -183,6 +141,27 @@ fn register(
         }
         send => send,
     }
+}
+
+/// What is left to find out about kinds of send, where the plan leaves that to the driver.
+fn measurement(
+    ring: &Ring<'_>,
+    plan: &Plan,
+    lanes: usize,
+    blocks: usize,
+    send: Send,
+) -> Option<Measurement> {
+    let trial = plan.trial.as_ref()?;
+    // With plain copies alone, `register` could not register anything.
+    let is_registered = send != Send::Copy;
+    let without_zc = match () {
+        () if !is_registered => Some("no memory may be registered with the kernel"),
+        () if !ring.has_send_zc() => Some("this kernel has no zero-copy send (Linux 6.0 has it)"),
+        () if blocks <= lanes => Some("too few blocks could be registered for zero-copy sends"),
+        () => None,
+    };
+    let chooser = Chooser::new(without_zc.map(str::to_owned), !is_registered);
+    Some(Measurement::new(trial, chooser, lanes))
 }
 
 fn setup_error(error: &io::Error) -> Error {
@@ -232,6 +211,8 @@ struct Uring<'a> {
     /// Lanes that may have something to send, in turn.
     ready: VecDeque<usize>,
     mode: SendMode,
+    /// While it is found out which kind of send is best.
+    trial: Option<Measurement>,
     notices: Vec<String>,
 }
 
@@ -244,6 +225,11 @@ impl Uring<'_> {
             }
             if desk.is_over() {
                 return self.finish(desk);
+            }
+            if let Some(found) = self.trial.as_mut().and_then(Measurement::found) {
+                self.mode.send = found;
+                self.trial = None;
+                (0..desk.lane_count()).for_each(|lane| self.queue(lane));
             }
             self.submit(desk);
             self.ring.wait(WAIT)?;
@@ -296,6 +282,9 @@ impl Uring<'_> {
             if !desk.can_send(lane) || wire.closing.is_some() {
                 continue;
             }
+            if self.trial.as_ref().is_some_and(|trial| trial.holds(lane)) {
+                continue;
+            }
             let Some(mut block) = self.free.pop() else {
                 wire.is_queued = true;
                 self.ready.push_front(lane);
@@ -303,8 +292,12 @@ impl Uring<'_> {
             };
             match desk.next(lane, &mut block) {
                 Some(part) => {
-                    self.wires[lane].sending = Some((part.len(), self.mode.send));
-                    self.ring.send(lane, block, part, self.mode);
+                    let mut mode = self.mode;
+                    if let Some(trial) = &mut self.trial {
+                        (mode.send, mode.reports) = trial.next(lane, block.number());
+                    }
+                    self.wires[lane].sending = Some((part.len(), mode.send));
+                    self.ring.send(lane, block, part, mode);
                 }
                 None => self.free.push(block),
             }
@@ -314,6 +307,11 @@ impl Uring<'_> {
     fn complete(&mut self, desk: &mut Desk, completion: Completion) {
         match completion {
             Completion::Sent(lane, result, block) => {
+                let bytes = *result.as_ref().unwrap_or(&0);
+                if let (Some(trial), Some((_, send))) = (&mut self.trial, self.wires[lane].sending)
+                {
+                    trial.sent(lane, send, bytes, block.is_some());
+                }
                 self.free.extend(block);
                 self.sent(desk, lane, result);
                 self.close_if_idle(desk, lane);
@@ -327,7 +325,13 @@ impl Uring<'_> {
                 self.queue(lane);
                 self.close_if_idle(desk, lane);
             }
-            Completion::Released(block) => self.free.push(block),
+            Completion::Released(lane, block, is_copied) => {
+                if let Some(trial) = &mut self.trial {
+                    trial.released(block.number(), is_copied);
+                }
+                self.free.push(block);
+                self.queue(lane);
+            }
         }
     }
 
@@ -349,7 +353,9 @@ impl Uring<'_> {
                 Some(libc::EINTR) => self.queue(lane),
                 // Such sockets do not take this kind of send; others may be under way still.
                 Some(libc::EOPNOTSUPP | libc::EINVAL) if kind != Send::Copy => {
-                    if self.mode.send == kind {
+                    if let Some(trial) = &mut self.trial {
+                        trial.refused(kind);
+                    } else if self.mode.send == kind {
                         self.notices.push(format!(
                             "the kernel refused --send {}: using --send copy",
                             kind.name()
@@ -420,6 +426,7 @@ impl Uring<'_> {
             && let Some(cause) = wire.closing.take()
         {
             wire.is_attached = false;
+            self.trial.iter_mut().for_each(|trial| trial.lost(lane));
             self.ring.detach(lane);
             desk.lost(lane, &cause);
         }

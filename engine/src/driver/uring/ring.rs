@@ -23,6 +23,10 @@ const PUSH_ATTEMPTS: u32 = 1000;
 /// `RWF_NOWAIT` of uio.h: fail with EAGAIN rather than wait. The libc crate has it as well, but
 /// not for every target.
 const RWF_NOWAIT: i32 = 0x08;
+/// `IORING_SEND_ZC_REPORT_USAGE` and `IORING_NOTIF_USAGE_ZC_COPIED` of io_uring.h, which the
+/// io-uring crate keeps to itself.
+const REPORT_USAGE: u16 = 1 << 3;
+const USAGE_COPIED: u32 = 1 << 31;
 
 /// Sets a ring up with the best flags that this kernel takes.
 ///
@@ -74,7 +78,8 @@ pub(super) enum Completion {
     /// The socket takes more.
     Writable(usize),
     /// The kernel is done with a block of an earlier zero-copy send.
-    Released(Block),
+    /// tells whether it copied, where it was asked to (`reports`).
+    Released(usize, Block, bool),
 }
 
 /// How a send is submitted.
@@ -83,6 +88,8 @@ pub(super) struct SendMode {
     pub(super) send: Send,
     /// Fail with EAGAIN rather than hold the block until the socket takes more.
     pub(super) nowait: bool,
+    /// Have the kernel tell whether a zero-copy send was copied all the same.
+    pub(super) reports: bool,
 }
 
 /// Builds an entry for the lane's registered file, or for its descriptor.
@@ -207,6 +214,7 @@ impl<'a> Ring<'a> {
             Send::Zc => opcode::SendZc::new(fd, begin, length)
                 .buf_index(Some(block.number()))
                 .flags(libc::MSG_NOSIGNAL | wait)
+                .zc_flags(if mode.reports { REPORT_USAGE } else { 0 })
                 .build(),
         });
         self.hold(block);
@@ -278,14 +286,16 @@ impl<'a> Ring<'a> {
             };
             let lane = token.lane as usize;
             let result = match entry.result() {
-                error if error < 0 => Err(io::Error::from_raw_os_error(-error)),
+                // A notification's result is flags, whose highest bit is the sign.
+                error if error < 0 => Err(io::Error::from_raw_os_error(error.wrapping_neg())),
                 bytes => Ok(bytes as usize),
             };
             return Some(match token.operation {
                 Operation::PollOut => Completion::Writable(lane),
                 Operation::Receive => Completion::Received(lane, result, self.release(token.block)),
                 Operation::Send if cqueue::notif(entry.flags()) => {
-                    Completion::Released(self.release(token.block))
+                    let is_copied = entry.result().cast_unsigned() & USAGE_COPIED != 0;
+                    Completion::Released(lane, self.release(token.block), is_copied)
                 }
                 Operation::Send => {
                     let block = (!more).then(|| self.release(token.block));
