@@ -1,6 +1,7 @@
 # `make` without a target prints what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build test check chaos fuzz asan demo demo-cluster bench redis-start redis-stop \
+.PHONY: help build test check chaos fuzz asan demo demo-cluster bench baseline sweep \
+	charts compare redis-start redis-stop \
 	redis-cluster-start redis-cluster-stop install clean
 
 PREFIX ?= /usr/local
@@ -11,6 +12,10 @@ CHAOS_SEEDS ?= 200
 CHAOS_JOBS ?= 6
 FUZZ_SECONDS ?= 20
 CARGO ?= cargo
+# What `matrix run` is told: see `make help`.
+MATRIX = $(if $(PROGRAM),REDIS_CLIENT_BIN=$(abspath $(PROGRAM))) $(CARGO) run --release --locked -q -p redis-client-benches --bin matrix --
+MATRIX_FLAGS = $(if $(BUDGET),--budget $(BUDGET)) $(if $(LABEL),--label $(LABEL)) $(if $(REPEATS),--repeats $(REPEATS)) \
+	$(if $(filter-out 0,$(FRESH)),--fresh) $(if $(filter-out 0,$(PROFILE)),--profile)
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +30,7 @@ check: ## format and lints, warnings denied
 test: check server ## everything: check, unit, property and end-to-end tests, every bench once in short form
 	$(CARGO) build --locked -p redis-client
 	$(CARGO) test --workspace --locked --lib --bins --tests --exclude redis-client-benches
+	$(CARGO) test --locked -p redis-client-benches --lib --test matrix
 	$(CARGO) test --workspace --locked --doc
 	$(CARGO) build --release --locked -p redis-client
 	$(CARGO) bench --locked -p redis-client-benches -- --test
@@ -43,6 +49,19 @@ demo-cluster: server build ## the same with a private cluster of five masters
 
 bench: server build ## the figures of PERFORMANCE.md (about ten minutes; best on an idle machine)
 	$(CARGO) bench --locked -p redis-client-benches
+
+baseline: server build ## common settings, REPEATS (3) times each, goes on where it ended (BUDGET=30m FRESH=1 LABEL= PROGRAM= PROFILE=1)
+	$(MATRIX) run baseline $(MATRIX_FLAGS)
+
+sweep: server build ## 149 settings through the whole range, likewise (REPEATS=1), and the charts
+	$(MATRIX) run sweep $(MATRIX_FLAGS)
+	$(MATRIX) report $(if $(LABEL),--label $(LABEL))
+
+charts: ## put the results of both (with LABEL) into PERFORMANCE.md, docs/RESULTS.md and docs/charts
+	$(MATRIX) report $(if $(LABEL),--label $(LABEL))
+
+compare: ## print how two baselines compare: BEFORE and AFTER are their labels
+	$(MATRIX) compare '$(BEFORE)' '$(AFTER)'
 
 fuzz: ## fuzz what reads the words of a server, each target for FUZZ_SECONDS (20)
 	scripts/fuzz.sh '$(FUZZ_SECONDS)'

@@ -3,10 +3,8 @@
 //! `write_all` over the same patched segments. On loopback the kernel's copy is the ceiling, and
 //! what is measured is how little a driver adds to it.
 
-use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
 
 use benches::Result;
 use benches::arguments::Arguments;
@@ -18,11 +16,7 @@ use benches::statistics::{Ratio, Spread};
 use benches::table::Table;
 use benches::verdict::{self, Target};
 use clap::Parser;
-use core_affinity::CoreId;
 use engine::Plan;
-use engine::handshake::{Greeted, Greeting};
-use engine::lane::{Lane, Replies};
-use engine::latency::Latencies;
 use engine::plan::keyspace::KeyLayout;
 use engine::plan::{DriverChoice, PlanOptions, SendChoice};
 
@@ -151,7 +145,7 @@ fn plan(mib: u64, cores: Cores, sends: Way) -> Result<Plan> {
 fn run(plan: &Arc<Plan>, sends: Way, sink: &mut Sink, bytes: u64) -> Result<Run> {
     let address = sink::address(sink.ports()[0]);
     let cost = in_thread(|| match sends {
-        Way::Plain => write_all(plan, &drive::greeting(plan, address)),
+        Way::Plain => drive::write_all(plan, &drive::greeting(plan, address)),
         // The engine's own way, from dialing to the last acknowledgement.
         Way::Engine(..) => {
             let lanes = drive::lanes(plan, &[(plan.sequence().clone(), address)]);
@@ -159,44 +153,6 @@ fn run(plan: &Arc<Plan>, sends: Way, sink: &mut Sink, bytes: u64) -> Result<Run>
         }
     })?;
     Run::of(cost, sink.swallowed(1)?, bytes)
-}
-
-/// The baseline: the same greeting, segments and fences, patched by the same code, sent by
-/// blocking writes and nothing else. It reads only when two fences are outstanding.
-fn write_all(plan: &Plan, greeting: &Greeting) -> Result<()> {
-    if let Some(core) = plan.reactor_cores[0]
-        && !core_affinity::set_for_current(CoreId { id: core })
-    {
-        return Err(format!("it may not be pinned to core {core}").into());
-    }
-    let mut block = vec![0; plan.segment.block_bytes()];
-    plan.segment.render(&mut block);
-    let mut first = vec![0; plan.segment.frame().bytes()];
-    plan.segment
-        .frame()
-        .render(plan.sequence().at(0), 0, &mut first);
-    let Greeted::Ready(mut stream, replies) = greeting.dial(&first)? else {
-        return Err("the sink refused the first frame".into());
-    };
-    assert_eq!(replies, Replies::Fenced, "the sink takes CLIENT REPLY");
-    let mut lane = Lane::new(plan.lane_shape(), plan.sequence().clone());
-    lane.connected(replies);
-    let mut latencies = Latencies::default();
-    let mut received = [0; 256];
-    while !lane.is_done() {
-        if let Some(part) = lane.next(&mut block) {
-            stream.write_all(&block[part.clone()])?;
-            lane.sent(part.len(), Instant::now());
-        } else {
-            let length = stream.read(&mut received)?;
-            if length == 0 {
-                return Err("the sink left".into());
-            }
-            lane.received(&received[..length], Instant::now(), &mut latencies)
-                .map_err(|error| format!("{error:?}"))?;
-        }
-    }
-    Ok(())
 }
 
 /// Prints the table and the targets. Whether all are met.

@@ -1,13 +1,16 @@
 //! The data plane by itself: lanes on one pinned core, into a sink on another; no control
 //! connections, no monitor, no audit.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use core_affinity::CoreId;
 use engine::driver::contract::{LaneEnd, NodeLane, Shared, Tally};
-use engine::handshake::Greeting;
-use engine::lane::Lane;
+use engine::handshake::{Greeted, Greeting};
+use engine::lane::{Lane, Replies};
+use engine::latency::Latencies;
 use engine::plan::keyspace::KeyLayout;
 use engine::plan::options::{STALL_SECONDS, depth_of_chunk};
 use engine::plan::sequence::KeySequence;
@@ -117,6 +120,47 @@ pub fn drive(plan: &Arc<Plan>, lanes: Vec<NodeLane>) -> Result<()> {
             result.outcome.notices.join("; ")
         )
         .into());
+    }
+    Ok(())
+}
+
+/// The baseline: the same greeting, segments and fences, patched by the same code, sent by
+/// blocking writes and nothing else. It reads only when two fences are outstanding.
+///
+/// # Errors
+/// The sink refuses something or leaves; the core may not be used.
+pub fn write_all(plan: &Plan, greeting: &Greeting) -> Result<()> {
+    if let Some(core) = plan.reactor_cores[0]
+        && !core_affinity::set_for_current(CoreId { id: core })
+    {
+        return Err(format!("it may not be pinned to core {core}").into());
+    }
+    let mut block = vec![0; plan.segment.block_bytes()];
+    plan.segment.render(&mut block);
+    let mut first = vec![0; plan.segment.frame().bytes()];
+    plan.segment
+        .frame()
+        .render(plan.sequence().at(0), 0, &mut first);
+    let Greeted::Ready(mut stream, replies) = greeting.dial(&first)? else {
+        return Err("the sink refused the first frame".into());
+    };
+    assert_eq!(replies, Replies::Fenced, "the sink takes CLIENT REPLY");
+    let mut lane = Lane::new(plan.lane_shape(), plan.sequence().clone());
+    lane.connected(replies);
+    let mut latencies = Latencies::default();
+    let mut received = [0; 256];
+    while !lane.is_done() {
+        if let Some(part) = lane.next(&mut block) {
+            stream.write_all(&block[part.clone()])?;
+            lane.sent(part.len(), Instant::now());
+        } else {
+            let length = stream.read(&mut received)?;
+            if length == 0 {
+                return Err("the sink left".into());
+            }
+            lane.received(&received[..length], Instant::now(), &mut latencies)
+                .map_err(|error| format!("{error:?}"))?;
+        }
     }
     Ok(())
 }

@@ -10,8 +10,10 @@
 pub mod arguments;
 pub mod cluster;
 pub mod drive;
+pub mod flame;
 pub mod fleet;
 pub mod machine;
+pub mod matrix;
 pub mod process;
 pub mod rig;
 pub mod safety;

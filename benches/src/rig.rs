@@ -1,6 +1,6 @@
 //! What every run of the whole program against a real server needs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
@@ -29,6 +29,12 @@ impl Rig {
             cores: Cores::observe(),
             client: client()?,
         })
+    }
+
+    /// The program that fills.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.client
     }
 
     /// `redis-client fill` of what listens on a loopback port with `flags`, otherwise with its
@@ -62,11 +68,14 @@ fn client() -> Result<PathBuf> {
         Some(path) => PathBuf::from(path),
         None => {
             let bench = std::env::current_exe()?;
-            let profile = bench
-                .ancestors()
-                .nth(2)
-                .ok_or("benches lie in <profile>/deps")?;
-            profile.join("redis-client")
+            // Benches lie in <profile>/deps, the programs of this crate in <profile>.
+            let folders = bench.ancestors().skip(1).take(2);
+            let paths: Vec<PathBuf> = folders.map(|folder| folder.join("redis-client")).collect();
+            let built = paths.iter().find(|path| path.is_file());
+            built
+                .or(paths.last())
+                .ok_or("this program lies in no folder")?
+                .clone()
         }
     };
     if path.is_file() {

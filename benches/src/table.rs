@@ -13,6 +13,18 @@ impl Table {
         Self(vec![head.iter().map(ToString::to_string).collect()])
     }
 
+    /// A table whose width follows from the data.
+    #[must_use]
+    pub fn with_head(head: Vec<String>) -> Self {
+        Self(vec![head])
+    }
+
+    /// Adds a row to such a table, as wide as the head.
+    pub fn push(&mut self, row: Vec<String>) {
+        assert_eq!(self.0[0].len(), row.len(), "a row is as wide as the head");
+        self.0.push(row);
+    }
+
     /// Adds a row, as wide as the head.
     pub fn row<const N: usize>(&mut self, row: [String; N]) {
         assert_eq!(self.0[0].len(), N, "a row is as wide as the head");
