@@ -73,6 +73,7 @@ pub fn greeting(plan: &Plan, address: SocketAddr) -> Greeting {
         db: 0,
         replies: plan.replies,
         silence_max: plan.silence_max(),
+        primer_bytes: 0,
     }
 }
 

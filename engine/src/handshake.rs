@@ -23,6 +23,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(15);
 
 /// What a server is asked to echo, to see whether it does.
 const ECHO_PROBE: &str = "fence";
+/// A primer is sent in parts of this size.
+const PRIMER_PART_BYTES: usize = 16 << 10;
 /// Most bytes of the answers to one greeting.
 const ANSWERS_BYTES_MAX: usize = 64 << 10;
 
@@ -39,6 +41,9 @@ pub struct Greeting {
     pub replies: Replies,
     /// The connection is given up when the peer takes nothing for so long.
     pub silence_max: Duration,
+    /// Bytes sent under `CLIENT REPLY OFF` before the keys, so that the server reads more at a
+    /// time; 0 for none.
+    pub primer_bytes: usize,
 }
 
 /// How a greeting went.
@@ -96,12 +101,32 @@ impl Greeting {
         if replies == Replies::Fenced {
             let off = cmd("CLIENT").arg("REPLY").arg("OFF").get_packed_command();
             talk.exchange("CLIENT REPLY", &off, 0)?;
+            self.prime(&mut talk)?;
         }
         let stream = talk.into_stream()?;
         Ok(match refusal {
             None => Greeted::Ready(stream, replies),
             Some(error) => Greeted::Skipped(stream, replies, error),
         })
+    }
+
+    /// Has the server's buffer for this connection grow.
+    fn prime(&self, talk: &mut Dialogue) -> Result<()> {
+        if self.primer_bytes == 0 {
+            return Ok(());
+        }
+        // It is no question, and takes a slow network as long as other data of its size.
+        talk.deadline = Instant::now() + self.silence_max;
+        let head = format!("*2\r\n$4\r\nECHO\r\n${}\r\n", self.primer_bytes);
+        talk.exchange("ECHO", head.as_bytes(), 0)?;
+        let part = [b'-'; PRIMER_PART_BYTES];
+        let mut left = self.primer_bytes;
+        while left > 0 {
+            let bytes = left.min(part.len());
+            talk.exchange("ECHO", &part[..bytes], 0)?;
+            left -= bytes;
+        }
+        talk.exchange("ECHO", b"\r\n", 0).map(|_| ())
     }
 
     /// SELECT, CLIENT SETNAME, and whether CLIENT REPLY may be used.

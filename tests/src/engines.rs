@@ -310,3 +310,37 @@ fn without_registered_memory_auto_copies_and_says_why() {
         "{reason}"
     );
 }
+
+/// The most that any data connection's buffer in the server was seen to have room for, in bytes.
+fn largest_buffer(server: &Server, flags: &str) -> u64 {
+    let mut running = fill(server).with(flags).start();
+    let mut largest = 0;
+    while !running.has_ended() {
+        let clients: String = server.ask("CLIENT LIST");
+        let of_fill = clients
+            .lines()
+            .filter(|line| line.contains("name=redis-client-fill"));
+        for line in of_fill {
+            let bytes = |field: &str| -> u64 {
+                let value = line.split(' ').find_map(|pair| pair.strip_prefix(field));
+                value.and_then(|text| text.parse().ok()).unwrap_or(0)
+            };
+            largest = largest.max(bytes("qbuf=") + bytes("qbuf-free="));
+        }
+    }
+    running.wait().succeeds();
+    largest
+}
+
+#[test]
+fn a_server_is_made_to_read_much_at_a_time() {
+    let server = Server::start();
+    let primed = largest_buffer(&server, "-d 256mb -n 1 -f -y --value-size 2000");
+    assert!(primed >= 1 << 20, "{primed}");
+    // Its memory is not used up by buffers where little is sent, or a target is to be met.
+    let small = largest_buffer(&server, "-d 3mb -n 1 -f -y --value-size 2000");
+    assert!(small < 64 << 10, "{small}");
+    server.clear();
+    let aimed = largest_buffer(&server, "--until-memory 200mb -n 1 --value-size 2000");
+    assert!(aimed < 256 << 10, "{aimed}");
+}

@@ -33,6 +33,7 @@ const LEVELS: &[&[&str]] = &[
     &[
         "plan",
         "plan::resources",
+        "plan::primer",
         "plan::tune",
         "plan::in_sets",
         "plan::send_choice",

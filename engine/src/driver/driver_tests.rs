@@ -181,6 +181,7 @@ fn run(driver: DriverChoice, send: SendChoice, replies: RepliesChoice, connectio
         db: 0,
         replies: plan.replies,
         silence_max: plan.silence_max(),
+        primer_bytes: 0,
     });
     let sequences = plan.sequence().split(connections);
     // Two nodes, so that their counts have to be kept apart.

@@ -40,14 +40,15 @@ pub(crate) fn orders(
 ) -> Vec<Order> {
     let order = |(node, (keys, owner)): (usize, (KeySequence, &Node))| Order {
         node,
-        keys,
         greeting: Arc::new(Greeting {
             address: owner.control.address(),
             login: owner.control.login().clone(),
             db: owner.control.db(),
             replies: replies.get(node).copied().unwrap_or(plan.replies),
             silence_max: plan.silence_max(),
+            primer_bytes: plan.primer_bytes(keys.count() / plan.connections as u64),
         }),
+        keys,
     };
     let shares = nodes.shares(keys).into_iter().zip(nodes.iter());
     shares.enumerate().map(order).collect()

@@ -9,6 +9,7 @@ mod in_sets;
 pub mod keyspace;
 pub mod memory_target;
 pub mod options;
+mod primer;
 mod resources;
 pub mod send_choice;
 pub mod sequence;
@@ -190,10 +191,7 @@ impl Plan {
         let bytes = keys.saturating_mul(frame.bytes() as u64) / frame.keys() as u64;
         let is_telling = bytes >= TRIAL_BYTES_MIN * reactor_cores.len() as u64;
         let mut send = choose_send(options, machine, driver, is_telling)?;
-        let batch_frames = options
-            .pipeline_depth
-            .div_ceil(options.command.keys() as u64)
-            .min((FENCE_EVERY_BYTES / frame.bytes() as u64).max(1));
+        let batch_frames = frames_per_batch(options, &frame);
         let lanes = lanes.div_ceil(reactor_cores.len());
         let budget = resources::REGISTERED_BYTES_MAX / reactor_cores.len();
         let blocks = Blocks::fit(&frame, batch_frames, driver, &mut send, lanes, budget)?;
@@ -368,6 +366,15 @@ fn choose_replies(options: &PlanOptions) -> Replies {
         RepliesChoice::Auto if options.pipeline_depth < FENCED_DEPTH_MIN => Replies::Each,
         RepliesChoice::Auto => Replies::Fenced,
     }
+}
+
+/// Commands between fences: as many as carry the keys of a batch, or what 8 MiB hold.
+fn frames_per_batch(options: &PlanOptions, frame: &Frame) -> u64 {
+    let most = (FENCE_EVERY_BYTES / frame.bytes() as u64).max(1);
+    let asked = options
+        .pipeline_depth
+        .div_ceil(options.command.keys() as u64);
+    asked.min(most)
 }
 
 /// Connections to all nodes together, as far as they are bearable.

@@ -67,6 +67,20 @@ fn the_default_plan_is_the_documented_one() {
 }
 
 #[test]
+fn a_primer_is_a_small_part_of_what_follows_it() {
+    let whole = plan(|_| {}).unwrap();
+    assert_eq!(whole.primer_bytes(1 << 20), 1 << 20);
+    assert_eq!(whole.primer_bytes(1 << 13), 128 << 10);
+    assert_eq!(whole.primer_bytes(1 << 11), 0, "too little to gain from it");
+    let large = plan(|options| options.value_size = 32 << 10).unwrap();
+    assert_eq!(large.primer_bytes(1 << 20), 0, "such values have buffers");
+    let until = plan(|options| {
+        options.until = Some(MemoryTarget::Bytes(1 << 30));
+    });
+    assert_eq!(until.unwrap().primer_bytes(1 << 20), 0);
+}
+
+#[test]
 fn values_out_of_range_name_flag_and_range() {
     for (message, flag, range) in [
         (message(|o| o.key_size = 0), "--key-size 0", "1 to 65536"),
