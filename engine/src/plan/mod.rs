@@ -32,6 +32,7 @@ use self::tune::Recipe;
 use self::values::ValueLayout;
 use crate::cluster::slot::FIX_BYTES;
 use crate::error::{Error, Result};
+use crate::frame::Frame;
 use crate::lane::{LaneShape, Replies};
 use crate::machine::Machine;
 use crate::segment::Segment;
