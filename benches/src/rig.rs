@@ -1,6 +1,6 @@
 //! What every run of the whole program against a real server needs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
@@ -29,6 +29,12 @@ impl Rig {
             cores: Cores::observe(),
             client: client()?,
         })
+    }
+
+    /// The program that fills.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.client
     }
 
     /// `redis-client fill` of what listens on a loopback port with `flags`, otherwise with its
