@@ -67,13 +67,16 @@ fn run(arguments: &Arguments, options: &Options) -> Result<()> {
         cells: options.sizes.clone(),
     };
     let results = results(arguments, options);
-    experiment::compare(
-        &Rig::find()?,
-        &settings,
-        &effort,
-        &stage,
-        results.as_deref(),
-    )
+    let (rig, is_short) = (Rig::find()?, arguments.is_short());
+    let tell: fn(&str) = match is_short {
+        true => |_| {},
+        false => |text| println!("{text}"),
+    };
+    experiment::compare(&rig, &settings, &effort, &stage, results.as_deref(), tell)?;
+    if is_short {
+        println!("experiment: two settings compared, as DBSIZE confirms");
+    }
+    Ok(())
 }
 
 /// Where lines go: as asked, else into the project, but nowhere in the short form.

@@ -46,8 +46,8 @@ pub struct Comparison<'a> {
     pub counter: Option<Counter>,
 }
 
-/// Runs both settings in turns on every cell and tells how they compare. Each run that was complete
-/// and exact adds a line to `results`, where there is such a file.
+/// Runs both settings in turns on every cell; hands what is to be told, part by part, to `tell`.
+/// Each run that was complete and exact adds a line to `results`, where there is such a file.
 ///
 /// # Errors
 /// A run fails, is not complete, or leaves other keys on the servers than were planned.
@@ -57,6 +57,7 @@ pub fn compare(
     effort: &Effort,
     stage: &Stage,
     results: Option<&Path>,
+    tell: fn(&str),
 ) -> Result<()> {
     let counter = match settings.measure {
         Measure::Time => Counter::Perf.works().then_some(Counter::Perf),
@@ -65,12 +66,12 @@ pub fn compare(
              install valgrind)",
         )?),
     };
-    println!("{}\n", machine::describe(Some(&rig.installation.version)));
-    println!("{}", settings.describe());
+    let machine = machine::describe(Some(&rig.installation.version));
+    tell(&format!("{machine}\n\n{}", settings.describe()));
     if settings.measure == Measure::Time && counter.is_none() {
-        println!(
+        tell(
             "Server instructions are not counted: perf stat has no counters of the processor \
-             here (COUNT=1 counts those of user mode in valgrind)."
+             here (COUNT=1 counts those of user mode in valgrind).",
         );
     }
     let with = Comparison {
@@ -93,7 +94,7 @@ pub fn compare(
                 account.take(number, figures)?;
             }
         }
-        println!("{account}");
+        tell(&account.to_string());
     }
     Ok(())
 }
