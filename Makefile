@@ -1,7 +1,7 @@
 # `make` without a target prints what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build test check chaos fuzz asan demo demo-cluster bench baseline sweep \
-	charts compare redis-start redis-stop \
+.PHONY: help build test check chaos fuzz asan demo demo-cluster bench baseline sweep charts compare \
+	experiment redis-start redis-stop \
 	redis-cluster-start redis-cluster-stop install clean
 
 PREFIX ?= /usr/local
@@ -16,6 +16,14 @@ CARGO ?= cargo
 MATRIX = $(if $(PROGRAM),REDIS_CLIENT_BIN=$(abspath $(PROGRAM))) $(CARGO) run --release --locked -q -p redis-client-benches --bin matrix --
 MATRIX_FLAGS = $(if $(BUDGET),--budget $(BUDGET)) $(if $(LABEL),--label $(LABEL)) $(if $(REPEATS),--repeats $(REPEATS)) \
 	$(if $(filter-out 0,$(FRESH)),--fresh) $(if $(filter-out 0,$(PROFILE)),--profile)
+# An experiment: its two settings, and what both have alike.
+EXPERIMENT_SETTINGS = $(if $(A),--a='$(A)') $(if $(B),--b='$(B)') \
+	$(if $(A_PROGRAM),--a-program='$(abspath $(A_PROGRAM))') $(if $(B_PROGRAM),--b-program='$(abspath $(B_PROGRAM))') \
+	$(if $(A_SERVER),--a-server='$(A_SERVER)') $(if $(B_SERVER),--b-server='$(B_SERVER)') \
+	$(if $(A_ENV),--a-env='$(A_ENV)') $(if $(B_ENV),--b-env='$(B_ENV)')
+EXPERIMENT_FLAGS = $(if $(ROUNDS),--rounds=$(ROUNDS)) $(if $(MIB),--mib=$(MIB)) $(if $(SIZES),--sizes='$(SIZES)') \
+	$(if $(MODE),--mode=$(MODE)) $(if $(filter-out 0,$(COUNT)),--count) $(if $(filter-out 0,$(NETNS)),--netns) \
+	$(if $(filter 0,$(PIN)),--free) $(if $(RESULTS),--results='$(abspath $(RESULTS))')
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +70,11 @@ charts: ## put the results of both (with LABEL) into PERFORMANCE.md, docs/RESULT
 
 compare: ## print how two baselines compare: BEFORE and AFTER are their labels
 	$(MATRIX) compare '$(BEFORE)' '$(AFTER)'
+
+experiment: server build ## compare two settings of a fill in turns: A='flags' B='flags' (docs/experiments/README.md)
+	$(if $(strip $(EXPERIMENT_SETTINGS)),,$(error say what to compare: make experiment A='--replies each' B='', see docs/experiments/README.md))
+	$(CARGO) bench -q --locked -p redis-client-benches --bench experiment -- --strict \
+		$(EXPERIMENT_SETTINGS) $(EXPERIMENT_FLAGS)
 
 fuzz: ## fuzz what reads the words of a server, each target for FUZZ_SECONDS (20)
 	scripts/fuzz.sh '$(FUZZ_SECONDS)'

@@ -33,10 +33,33 @@ impl Fleet {
     /// One of them does not start; they do not find together.
     pub fn cluster(installation: &Installation, core: usize, masters: u16) -> Result<Self> {
         let nodes = (0..masters).map(|_| Server::start_node(installation, core));
-        let fleet = Self(nodes.collect::<Result<_>>()?);
+        Self::joined(nodes.collect::<Result<_>>()?)
+    }
+
+    /// Takes one server that stands by itself.
+    #[must_use]
+    pub fn alone(server: Server) -> Self {
+        Self(vec![server])
+    }
+
+    /// Makes a cluster of nodes that know nothing of each other, otherwise as
+    /// [`cluster`](Self::cluster).
+    ///
+    /// # Errors
+    /// They do not find together.
+    pub fn joined(nodes: Vec<Server>) -> Result<Self> {
+        let fleet = Self(nodes);
         form(&fleet.0)?;
-        fleet.wait_until_up(masters)?;
+        fleet.wait_until_up(u16::try_from(fleet.0.len())?)?;
         Ok(fleet)
+    }
+
+    /// Asks all of them to end, and waits until they have.
+    ///
+    /// # Errors
+    /// One does not end.
+    pub fn stop(self) -> Result<()> {
+        self.0.into_iter().try_for_each(Server::stop)
     }
 
     /// Starts `count` clusters of a single master, which owns all slots.

@@ -10,6 +10,7 @@
 pub mod arguments;
 pub mod cluster;
 pub mod drive;
+pub mod experiment;
 pub mod flame;
 pub mod fleet;
 pub mod machine;

@@ -58,6 +58,15 @@ impl Installation {
     }
 }
 
+/// What a server is that is started through a program of the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// In cluster mode; it knows of no other node and owns no slots.
+    pub is_node: bool,
+    /// The program goes on running beside the server, and ends with it.
+    pub is_wrapped: bool,
+}
+
 /// A running server, which ends with this value.
 #[derive(Debug)]
 pub struct Server {
@@ -105,6 +114,27 @@ impl Server {
         let mut program = pinned(core, first);
         program.args(others).arg(installation.server);
         Self::launch(installation, program, true, free_ports()?, &[])
+    }
+
+    /// Starts one through `program`, which runs it, with further settings as it takes them on its
+    /// command line, the last of a kind being the one that counts.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(
+        installation: &Installation,
+        program: Command,
+        role: Role,
+        settings: &[String],
+    ) -> Result<Self> {
+        let ports = free_ports()?;
+        let bus_port = ports.1.to_string();
+        let mut all: Vec<&str> = match role.is_node {
+            true => vec!["--cluster-enabled", "yes", "--cluster-port", &bus_port],
+            false => Vec::new(),
+        };
+        all.extend(settings.iter().map(String::as_str));
+        Self::launch(installation, program, role.is_wrapped, ports, &all)
     }
 
     /// Starts one in cluster mode that knows of no other node and owns no slots.

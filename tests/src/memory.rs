@@ -197,7 +197,8 @@ fn a_fill_that_is_forced_goes_on_until_the_server_is_full() {
     let server = Server::with("maxmemory", "100mb").start();
     let flags = "-d 80mb --key-size 16 --value-size 64 --force";
     fill(&server).with(flags).run().exits_with(1).says(["OOM"]);
-    assert!(used(&server) > 95 << 20, "it goes on all the same");
+    // Read buffers and a table that has just doubled are given back.
+    assert!(used(&server) > 90 << 20, "it goes on all the same");
 }
 
 #[test]

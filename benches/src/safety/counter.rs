@@ -87,7 +87,9 @@ impl Counter {
         })
     }
 
-    fn works(self) -> bool {
+    /// Whether it is there, and counts.
+    #[must_use]
+    pub fn works(self) -> bool {
         let name = match self {
             Self::Perf => "perf",
             Self::Valgrind => "valgrind",
