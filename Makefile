@@ -1,6 +1,6 @@
 # `make` without a target prints what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build test check chaos fuzz asan demo demo-cluster bench redis-start redis-stop \
+.PHONY: help build test check chaos fuzz asan demo demo-cluster bench peers redis-start redis-stop \
 	redis-cluster-start redis-cluster-stop install clean
 
 PREFIX ?= /usr/local
@@ -10,6 +10,9 @@ REPLICAS ?= 0
 CHAOS_SEEDS ?= 200
 CHAOS_JOBS ?= 6
 FUZZ_SECONDS ?= 20
+ROUNDS ?= 5
+MIB ?= 640
+CELLS ?=
 CARGO ?= cargo
 
 help: ## print this list
@@ -42,7 +45,12 @@ demo-cluster: server build ## the same with a private cluster of five masters
 	scripts/demo-cluster.sh target/release/redis-client
 
 bench: server build ## the figures of PERFORMANCE.md (about ten minutes; best on an idle machine)
-	$(CARGO) bench --locked -p redis-client-benches
+	$(CARGO) bench --locked -p redis-client-benches --bench patch --bench ceiling --bench fill \
+		--bench verify --bench cluster --bench safety
+
+peers: server build ## beside redis-benchmark and others, into PERFORMANCE.md: ROUNDS (5), MIB (640), CELLS (all; 512/512,cluster)
+	$(CARGO) bench --locked -p redis-client-benches --bench peers -- --rounds '$(ROUNDS)' --mib '$(MIB)' \
+		$(if $(CELLS),--cells '$(CELLS)') $(if $(ALSO),--also '$(ALSO)')
 
 fuzz: ## fuzz what reads the words of a server, each target for FUZZ_SECONDS (20)
 	scripts/fuzz.sh '$(FUZZ_SECONDS)'

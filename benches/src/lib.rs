@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod drive;
 pub mod fleet;
 pub mod machine;
+pub mod peers;
 pub mod process;
 pub mod rig;
 pub mod safety;
