@@ -27,7 +27,8 @@ pub(super) fn section(
          it is what its log says of loading. Client CPU is that of the whole process, server CPU \
          that of all nodes meanwhile (by itself: of its whole life); `server` is that over wall. \
          Ratios are of medians, with the interval of the ratios pair by pair. In a cluster all {MASTERS} \
-         masters share one core.\n\n{}",
+         masters share one core, and a load generator with threads looks every 250 ms whether it is \
+         done.\n\n{}",
         rig.installation.server,
         figures(measured)
     );
