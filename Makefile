@@ -11,7 +11,7 @@ CHAOS_SEEDS ?= 200
 CHAOS_JOBS ?= 6
 FUZZ_SECONDS ?= 20
 ROUNDS ?= 5
-MIB ?= 640
+MIB ?= 512
 CELLS ?=
 CARGO ?= cargo
 
@@ -48,7 +48,7 @@ bench: server build ## the figures of PERFORMANCE.md (about ten minutes; best on
 	$(CARGO) bench --locked -p redis-client-benches --bench patch --bench ceiling --bench fill \
 		--bench verify --bench cluster --bench safety
 
-peers: server build ## beside redis-benchmark and others, into PERFORMANCE.md: ROUNDS (5), MIB (640), CELLS (all; 512/512,cluster)
+peers: server build ## beside redis-benchmark and others, into PERFORMANCE.md: ROUNDS (5), MIB (512), CELLS (all; 512/512,cluster)
 	$(CARGO) bench --locked -p redis-client-benches --bench peers -- --rounds '$(ROUNDS)' --mib '$(MIB)' \
 		$(if $(CELLS),--cells '$(CELLS)') $(if $(ALSO),--also '$(ALSO)')
 

@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn its_clients_share_the_keys_of_the_cell() {
-        let cell = Cell::all(640)[1];
+        let cell = Cell::all(512)[1];
         for setting in Memtier.settings(&cell) {
             let flags = Memtier::flags(&cell, 7000, setting);
             let number = |name: &str| -> u64 {
