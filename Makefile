@@ -1,7 +1,7 @@
 # `make` without a target prints what there is.
 .DEFAULT_GOAL := help
 .PHONY: help build test check chaos fuzz asan demo demo-cluster bench baseline sweep charts compare \
-	experiment redis-start redis-stop \
+	experiment peers redis-start redis-stop \
 	redis-cluster-start redis-cluster-stop install clean
 
 PREFIX ?= /usr/local
@@ -56,7 +56,12 @@ demo-cluster: server build ## the same with a private cluster of five masters
 	scripts/demo-cluster.sh target/release/redis-client
 
 bench: server build ## the figures of PERFORMANCE.md (about ten minutes; best on an idle machine)
-	$(CARGO) bench --locked -p redis-client-benches
+	$(CARGO) bench --locked -p redis-client-benches --bench patch --bench ceiling --bench fill \
+		--bench verify --bench cluster --bench safety
+
+peers: server build ## beside redis-benchmark and others, into PERFORMANCE.md: ROUNDS (5), MIB (512), CELLS (all; 512/512,cluster)
+	$(CARGO) bench --locked -p redis-client-benches --bench peers -- --rounds '$(or $(ROUNDS),5)' --mib '$(or $(MIB),512)' \
+		$(if $(CELLS),--cells '$(CELLS)') $(if $(ALSO),--also '$(ALSO)')
 
 baseline: server build ## common settings, REPEATS (3) times each, goes on where it ended (BUDGET=30m FRESH=1 LABEL= PROGRAM= PROFILE=1)
 	$(MATRIX) run baseline $(MATRIX_FLAGS)

@@ -33,7 +33,9 @@ const PEER_DEPTH: (&str, &str) = ("1000", "2");
 const ROUNDS: u64 = 5;
 const MIB: (u64, u64) = (4, 1024);
 /// Largest resident set in MiB: at default sizes, and with the largest keys and values.
-const RSS_MIB_MAX: (f64, f64) = (24.0, 64.0);
+const RSS_MIB_MAX: (f64, f64) = (20.0, 64.0);
+/// What would be better still, at default sizes.
+const RSS_MIB_AIM: f64 = 12.0;
 /// Settings whose resident set is looked at, and what they may take.
 const SETTINGS: [(&str, f64); 12] = [
     ("-d 64mb", RSS_MIB_MAX.0),
@@ -183,6 +185,7 @@ fn memory(rig: &Rig, arguments: &Arguments) -> Result<bool> {
     };
     let mut table = Table::new(["fill", "keys", "peak RSS MiB", "target", "verdict"]);
     let mut all_met = true;
+    let mut most_at_default_sizes = 0.0_f64;
     for (flags, mib_max) in settings {
         let server = Server::start(&rig.installation, rig.cores.server)?;
         let (_, json) = process::run(&mut rig.fill(server.port(), flags))?;
@@ -196,6 +199,9 @@ fn memory(rig: &Rig, arguments: &Arguments) -> Result<bool> {
             return Err(format!("{flags}: the server holds {found} of {planned} keys").into());
         }
         let mib = number("/client/peak_rss_bytes")? as f64 / f64::from(1 << 20);
+        if *mib_max == RSS_MIB_MAX.0 {
+            most_at_default_sizes = most_at_default_sizes.max(mib);
+        }
         let target = Target::AtMost(*mib_max);
         all_met &= target.is_met_by(mib);
         table.row([
@@ -215,6 +221,11 @@ fn memory(rig: &Rig, arguments: &Arguments) -> Result<bool> {
     }
     println!(
         "\nLargest resident set of the client (VmHWM of /proc/self/status, from its report)\n\n{table}"
+    );
+    let aim = Target::AtMost(RSS_MIB_AIM);
+    println!(
+        "at default sizes at most {most_at_default_sizes:.1} MiB; aim <= {RSS_MIB_AIM:.0}: {}",
+        aim.judge(most_at_default_sizes)
     );
     Ok(all_met)
 }

@@ -134,12 +134,12 @@ fn form(nodes: &[Server]) -> Result<()> {
         let epoch = (owner + 1).to_string();
         node.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch])?;
     }
-    let [first, others @ ..] = nodes else {
-        return Ok(());
-    };
-    for node in others {
-        let (port, bus_port) = (node.port().to_string(), node.bus_port().to_string());
-        first.ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port])?;
+    // Each is told of all others: hearsay takes seconds.
+    for (number, node) in nodes.iter().enumerate() {
+        for other in &nodes[number + 1..] {
+            let (port, bus_port) = (other.port().to_string(), other.bus_port().to_string());
+            node.ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port])?;
+        }
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ pub mod flame;
 pub mod fleet;
 pub mod machine;
 pub mod matrix;
+pub mod peers;
 pub mod process;
 pub mod rig;
 pub mod safety;

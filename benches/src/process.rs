@@ -101,7 +101,8 @@ pub fn cpu_time(who: UsageWho) -> Duration {
     engine::reactor::cpu_time(who).map_or(Duration::ZERO, |(user, system)| user + system)
 }
 
-fn failure(command: &Command, output: &Output) -> String {
+/// What a command that failed said, for a person.
+pub(crate) fn failure(command: &Command, output: &Output) -> String {
     let arguments: Vec<_> = command
         .get_args()
         .map(|argument| short(&argument.to_string_lossy()))

@@ -2,8 +2,11 @@
 //! used one would not do: after FLUSHALL the allocator may or may not have kept its pages, which
 //! alone changes a fill by a third.
 
+use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +18,10 @@ use crate::process::{exists, pinned};
 
 /// A server that takes longer than this to start or to answer is taken for broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// One that loads a file longer than this, too.
+const LOADING_PATIENCE: Duration = Duration::from_secs(600);
+/// Its log, in its folder.
+const LOG: &str = "log";
 
 /// The server and the load generator that comes with it.
 #[derive(Clone, Debug)]
@@ -56,6 +63,12 @@ impl Installation {
             version: format!("{server} {version}"),
         })
     }
+
+    /// The first number of its version, if there is one.
+    fn major(&self) -> Option<u64> {
+        let (_, version) = self.version.split_once(' ')?;
+        version.split('.').next()?.parse().ok()
+    }
 }
 
 /// What a server is that is started through a program of the caller's.
@@ -76,7 +89,7 @@ pub struct Server {
     /// The process is one that runs the server: killing it would leave the server behind.
     is_wrapped: bool,
     /// Where it runs; nothing is left of it afterwards.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Server {
@@ -149,45 +162,94 @@ impl Server {
         Self::launch(installation, program, false, ports, &settings)
     }
 
+    /// Starts one on `core` that first carries out `commands`, a file as SETs stand on the wire,
+    /// as its own append-only file. Also says how many seconds that took, by its log.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); it cannot load the file.
+    pub fn load(installation: &Installation, core: usize, commands: &Path) -> Result<(Self, f64)> {
+        let folder = folder()?;
+        lay_out(installation, folder.path(), commands)?;
+        let settings = ["--appendonly", "yes", "--appendfsync", "no"];
+        let no_rewrite = ["--auto-aof-rewrite-percentage", "0"];
+        let settings = [settings.as_slice(), &no_rewrite].concat();
+        let program = pinned(core, installation.server);
+        let mut server = Self::spawn(program, false, free_ports()?, &settings, folder)?;
+        // A server that is asked while it loads would load more slowly; its log can be read.
+        let started_at = Instant::now();
+        loop {
+            let said = server.log();
+            if let Some(seconds) = seconds_of_loading(&said) {
+                server.wait_until_it_answers(installation)?;
+                return Ok((server, seconds));
+            }
+            let is_gone = server.process.try_wait()?.is_some();
+            if is_gone || started_at.elapsed() > LOADING_PATIENCE {
+                return Err(
+                    format!("{} does not load; it says:\n{said}", installation.server).into(),
+                );
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn launch(
         installation: &Installation,
+        program: Command,
+        is_wrapped: bool,
+        ports: (u16, u16),
+        settings: &[&str],
+    ) -> Result<Self> {
+        let mut server = Self::spawn(program, is_wrapped, ports, settings, folder()?)?;
+        server.wait_until_it_answers(installation)?;
+        Ok(server)
+    }
+
+    fn spawn(
         mut program: Command,
         is_wrapped: bool,
         (port, bus_port): (u16, u16),
         settings: &[&str],
+        folder: TempDir,
     ) -> Result<Self> {
-        let folder = TempDir::with_prefix("redis-client-bench-")?;
-        let log = folder.path().join("log");
         let process = program
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no"])
             .args(settings)
             .arg("--logfile")
-            .arg(&log)
+            .arg(folder.path().join(LOG))
             .arg("--dir")
             .arg(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()?;
-        let mut server = Self {
+        Ok(Self {
             process,
             port,
             bus_port,
             is_wrapped,
-            _folder: folder,
-        };
+            folder,
+        })
+    }
+
+    fn wait_until_it_answers(&mut self, installation: &Installation) -> Result<()> {
         let started_at = Instant::now();
-        while server.ask(&["PING"]).is_err() {
-            let is_gone = server.process.try_wait()?.is_some();
+        while self.ask(&["PING"]).is_err() {
+            let is_gone = self.process.try_wait()?.is_some();
             if is_gone || started_at.elapsed() > PATIENCE {
-                let said = std::fs::read_to_string(&log).unwrap_or_default();
+                let said = self.log();
                 return Err(
                     format!("{} does not start; it says:\n{said}", installation.server).into(),
                 );
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(server)
+        Ok(())
+    }
+
+    /// What it has written into its log so far.
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default()
     }
 
     /// Asks it to end, and waits until it has.
@@ -272,6 +334,31 @@ impl Server {
     }
 }
 
+fn folder() -> Result<TempDir> {
+    Ok(TempDir::with_prefix("redis-client-bench-")?)
+}
+
+/// Makes `commands` the append-only file of a server that will run in `folder`. It is only read:
+/// what the server itself would append goes into another file.
+fn lay_out(installation: &Installation, folder: &Path, commands: &Path) -> Result<()> {
+    if installation.major().is_some_and(|major| major < 7) {
+        return Ok(symlink(commands, folder.join("appendonly.aof"))?);
+    }
+    let parts = folder.join("appendonlydir");
+    fs::create_dir(&parts)?;
+    let base = "appendonly.aof.1.base.aof";
+    symlink(commands, parts.join(base))?;
+    let manifest = format!("file {base} seq 1 type b\n");
+    Ok(fs::write(parts.join("appendonly.aof.manifest"), manifest)?)
+}
+
+/// What a log says of how long the append-only file took; `None` while it says nothing yet.
+fn seconds_of_loading(log: &str) -> Option<f64> {
+    let (_, said) = log.split_once("DB loaded from append only file: ")?;
+    let (seconds, _) = said.split_once(" seconds")?;
+    seconds.parse().ok()
+}
+
 /// Two ports that nobody listens on.
 fn free_ports() -> Result<(u16, u16)> {
     let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
@@ -287,5 +374,18 @@ impl Drop for Server {
         // Nothing of it is needed any more; it fails only where the process is gone already.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_load_counts() {
+        let part = "1:M * DB loaded from base file appendonly.aof.1.base.aof: 0.812 seconds\n";
+        assert_eq!(seconds_of_loading(part), None);
+        let whole = format!("{part}1:M * DB loaded from append only file: 0.813 seconds\n1:M * Re");
+        assert_eq!(seconds_of_loading(&whole), Some(0.813));
     }
 }
