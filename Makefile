@@ -1,7 +1,7 @@
 # `make` without a target prints what there is.
 .DEFAULT_GOAL := help
 .PHONY: help build test check chaos fuzz asan demo demo-cluster bench baseline sweep charts compare \
-	experiment peers redis-start redis-stop \
+	experiment peers profile redis-start redis-stop \
 	redis-cluster-start redis-cluster-stop install clean
 
 PREFIX ?= /usr/local
@@ -38,7 +38,7 @@ check: ## format and lints, warnings denied
 test: check server ## everything: check, unit, property and end-to-end tests, every bench once in short form
 	$(CARGO) build --locked -p redis-client
 	$(CARGO) test --workspace --locked --lib --bins --tests --exclude redis-client-benches
-	$(CARGO) test --locked -p redis-client-benches --lib --test matrix
+	$(CARGO) test --locked -p redis-client-benches --lib --test matrix --test profile
 	$(CARGO) test --workspace --locked --doc
 	$(CARGO) build --release --locked -p redis-client
 	$(CARGO) bench --locked -p redis-client-benches -- --test
@@ -80,6 +80,10 @@ experiment: server build ## compare two settings of a fill in turns: A='flags' B
 	$(if $(strip $(EXPERIMENT_SETTINGS)),,$(error say what to compare: make experiment A='--replies each' B='', see docs/experiments/README.md))
 	$(CARGO) bench -q --locked -p redis-client-benches --bench experiment -- --strict \
 		$(EXPERIMENT_SETTINGS) $(EXPERIMENT_FLAGS)
+
+profile: server build ## flame graphs and hot spots of a fill: DRIVER (auto), FLAGS, MIB (1024), SERVER=1 for the server's, too
+	$(CARGO) run --release --locked -q -p redis-client-benches --bin profile -- --driver '$(or $(DRIVER),auto)' \
+		--flags='$(FLAGS)' --mib '$(or $(MIB),1024)' $(if $(filter-out 0,$(SERVER)),--server)
 
 fuzz: ## fuzz what reads the words of a server, each target for FUZZ_SECONDS (20)
 	scripts/fuzz.sh '$(FUZZ_SECONDS)'

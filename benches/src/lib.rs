@@ -17,6 +17,7 @@ pub mod machine;
 pub mod matrix;
 pub mod peers;
 pub mod process;
+pub mod recording;
 pub mod rig;
 pub mod safety;
 pub mod server;

@@ -12,10 +12,7 @@ use super::link::Link;
 use crate::fleet::Fleet;
 use crate::process::{self, Cost};
 use crate::rig::Rig;
-use crate::{Result, flame};
-
-/// Samples per second of a recording. Odd, so that nothing periodic keeps in step with it.
-const SAMPLES_PER_SECOND: &str = "499";
+use crate::{Result, flame, recording};
 
 /// What a run of `keys` keys in `cell` came to.
 #[must_use]
@@ -151,19 +148,7 @@ pub fn profile(rig: &Rig, cell: &Cell, keys: u64, folder: &Path) -> Result<Vec<(
     let program = rig.fill(fleet.ports()[0], &cell.flags(keys));
     let scratch = tempfile::tempdir()?;
     let recording = scratch.path().join("perf.data");
-    let mut perf = Command::new("perf");
-    perf.args(["record", "-F", SAMPLES_PER_SECOND, "-g", "-o"])
-        .arg(&recording)
-        .arg("--")
-        .arg(program.get_program())
-        .args(program.get_args());
-    for (name, value) in program.get_envs() {
-        match value {
-            Some(value) => perf.env(name, value),
-            None => perf.env_remove(name),
-        };
-    }
-    process::run(&mut perf)?;
+    recording::of_program(&program, &recording)?;
     let title = format!("redis-client fill, {cell}");
     flame::draw(&recording, &title, &flame_graph(folder, cell))
 }
