@@ -312,10 +312,21 @@ fn keys_that_others_remove_meanwhile_are_sent_again() {
 #[test]
 fn as_many_keys_of_others_do_not_stand_in_for_removed_ones() {
     let server = Server::start();
+    let mut others = server.connect();
     let fill = underway(&server, "");
+    eventually("the first keys are there", || {
+        server.ask::<bool>("EXISTS key:000000000499")
+    });
+    let mut renames = redis::pipe();
     for index in 0..500 {
-        server.run(&format!("RENAME key:{index:012} other:{index}"));
+        let name = format!("key:{index:012}");
+        renames
+            .cmd("RENAME")
+            .arg(name)
+            .arg(format!("other:{index}"))
+            .ignore();
     }
+    renames.exec(&mut others).expect("others may rename");
     let outcome = fill.wait();
     tells_the_truth(&outcome, &server);
     outcome

@@ -72,6 +72,9 @@ fn a_primer_is_a_small_part_of_what_follows_it() {
     assert_eq!(whole.primer_bytes(1 << 20), 1 << 20);
     assert_eq!(whole.primer_bytes(1 << 13), 128 << 10);
     assert_eq!(whole.primer_bytes(1 << 11), 0, "too little to gain from it");
+    let small = plan(|options| (options.key_size, options.value_size) = (16, 16)).unwrap();
+    let commands = small.primer_bytes(1 << 30) / small.segment.frame().bytes();
+    assert_eq!(commands, 2048, "others are not kept waiting");
     let large = plan(|options| options.value_size = 32 << 10).unwrap();
     assert_eq!(large.primer_bytes(1 << 20), 0, "such values have buffers");
     let until = plan(|options| {

@@ -14,6 +14,9 @@ const PRIMER_BYTES_MIN: u64 = 64 << 10;
 /// The server's buffer, and what is sent to make it grow, is no more than this part of what a
 /// connection sends.
 const PART_MAX: u64 = 64;
+/// A server serves nobody else while it carries out what it has read at once: so many commands,
+/// a few milliseconds.
+const COMMANDS_MAX: u64 = 2048;
 /// Values from this size on get a buffer of their own in the server, whatever is sent before them
 /// (`PROTO_MBULK_BIG_ARG` of its sources).
 const VALUE_BYTES_MAX: usize = 32 << 10;
@@ -26,8 +29,10 @@ impl Plan {
         if self.until.is_some() || self.values.value_size() >= VALUE_BYTES_MAX {
             return 0;
         }
-        let most = self.payload_bytes_of(keys) / PART_MAX;
-        match most.min(PRIMER_BYTES_MAX) {
+        let frame = self.segment.frame();
+        let commands = COMMANDS_MAX / frame.keys() as u64 * frame.bytes() as u64;
+        let part = self.payload_bytes_of(keys) / PART_MAX;
+        match part.min(commands).min(PRIMER_BYTES_MAX) {
             bytes if bytes < PRIMER_BYTES_MIN => 0,
             bytes => bytes as usize,
         }
