@@ -13,6 +13,7 @@ pub mod drive;
 pub mod experiment;
 pub mod flame;
 pub mod fleet;
+pub mod keep;
 pub mod machine;
 pub mod matrix;
 pub mod peers;

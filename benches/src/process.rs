@@ -98,7 +98,7 @@ pub fn in_thread(work: impl FnOnce() -> Result<()> + Send) -> Result<Cost> {
 /// User and system CPU time of `who` so far.
 #[must_use]
 pub fn cpu_time(who: UsageWho) -> Duration {
-    engine::reactor::cpu_time(who).map_or(Duration::ZERO, |(user, system)| user + system)
+    engine::scheduling::cpu_time(who).map_or(Duration::ZERO, |(user, system)| user + system)
 }
 
 /// What a command that failed said, for a person.

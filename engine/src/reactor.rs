@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use core_affinity::CoreId;
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
+use nix::sys::resource::UsageWho;
 
 use crate::driver;
 use crate::driver::contract::{LaneEnd, NodeLane, Outcome, Shared};
@@ -16,7 +15,7 @@ use crate::lane::Replies;
 use crate::latency::Latencies;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
-use crate::scheduling::Scheduling;
+use crate::scheduling::{Scheduling, cpu_time};
 
 /// What became of one lane.
 #[derive(Clone, Debug)]
@@ -118,14 +117,4 @@ pub fn run(
         waited: Scheduling::of_this_thread().unwrap_or_default().waiting,
         waits: desk.waits(),
     })
-}
-
-/// User and system CPU time so far.
-#[must_use]
-pub fn cpu_time(who: UsageWho) -> Option<(Duration, Duration)> {
-    let usage = getrusage(who).ok()?;
-    let duration = |time: nix::sys::time::TimeVal| {
-        Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or(0))
-    };
-    Some((duration(usage.user_time()), duration(usage.system_time())))
 }

@@ -1,7 +1,10 @@
 //! How long threads of this machine ran on a core, and how long they waited for one although they
-//! had something to do. Reads /proc; knows nothing of fills.
+//! had something to do. Asks the kernel; knows nothing of fills.
 
 use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 /// What the scheduler gave a thread since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +38,16 @@ impl Scheduling {
             waiting: next()?,
         })
     }
+}
+
+/// User and system CPU time so far.
+#[must_use]
+pub fn cpu_time(who: UsageWho) -> Option<(Duration, Duration)> {
+    let usage = getrusage(who).ok()?;
+    let duration = |time: nix::sys::time::TimeVal| {
+        Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or(0))
+    };
+    Some((duration(usage.user_time()), duration(usage.system_time())))
 }
 
 #[cfg(test)]

@@ -2,8 +2,6 @@
 //! one line of JSON per run.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,9 +12,9 @@ use crate::Result;
 use crate::experiment::Comparison;
 use crate::experiment::options::{Cell, Measure, Setting, Settings};
 use crate::experiment::run::Figures;
-use crate::machine;
 use crate::statistics::{Ratio, Spread};
 use crate::table::Table;
+use crate::{keep, machine};
 
 /// A figure: what the table calls it, its part of a run's figures, what it is divided by there, and
 /// digits behind the point.
@@ -156,13 +154,7 @@ impl<'a> Account<'a> {
         number: usize,
         figures: &Figures,
     ) -> Result<()> {
-        if let Some(folder) = results.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let line = self.line(round, number, figures);
-        let mut file: File = OpenOptions::new().create(true).append(true).open(results)?;
-        writeln!(file, "{line}")?;
-        Ok(())
+        keep::append(results, &self.line(round, number, figures))
     }
 
     fn line(&self, round: u64, number: usize, figures: &Figures) -> Value {

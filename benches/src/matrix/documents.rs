@@ -8,6 +8,7 @@ use super::choice::Matrix;
 use super::results::Results;
 use super::{advice, charts, series, tables};
 use crate::Result;
+use crate::keep::between;
 
 /// Writes everything that the results of both matrices have to say. `folder` is that of the project.
 ///
@@ -84,22 +85,6 @@ fn section(results: &Results, noise: Option<f64>, charts: &[(String, String)]) -
         .join("\n\n")
 }
 
-/// `text` with `section` between the markers of this name.
-///
-/// # Errors
-/// The markers are not there, each once and in order.
-fn between(text: &str, name: &str, section: &str) -> Result<String> {
-    let (begin, end) = (
-        format!("<!-- {name}:begin -->"),
-        format!("<!-- {name}:end -->"),
-    );
-    let parts = text.split_once(&begin);
-    let parts = parts.and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
-    let (before, after) =
-        parts.ok_or_else(|| format!("PERFORMANCE.md has no section between {begin} and {end}"))?;
-    Ok(format!("{before}{begin}\n{section}\n{end}{after}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,15 +92,6 @@ mod tests {
 
     const EMPTY: &str = "# P\n\n<!-- baseline:begin -->\nold\n<!-- baseline:end -->\n\nkept\n\n\
                          <!-- sweep:begin -->\n<!-- sweep:end -->\n";
-
-    #[test]
-    fn only_what_stands_between_the_markers_changes() {
-        let text = between(EMPTY, "baseline", "new").unwrap();
-        assert_eq!(text, EMPTY.replace("old", "new"));
-        assert_eq!(between(&text, "baseline", "new").unwrap(), text);
-        let error = between("# P\n", "sweep", "new").unwrap_err().to_string();
-        assert!(error.contains("<!-- sweep:begin -->"), "{error}");
-    }
 
     #[test]
     fn documents_hold_both_matrices_and_link_to_charts_that_exist() {

@@ -1,8 +1,8 @@
 //! The results file: a line of JSON per run, appended as soon as the run has ended. A run that is
 //! not exact is a line, too, but has no figures.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -166,18 +166,4 @@ pub fn parse(text: &str) -> Result<Vec<Line>> {
         lines.push(line);
     }
     Ok(lines)
-}
-
-/// Appends a line, and hands it to the kernel at once.
-///
-/// # Errors
-/// The file or its folder cannot be written.
-pub fn append(path: &Path, line: &Line) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let text = serde_json::to_string(line)? + "\n";
-    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-    file.write_all(text.as_bytes())
-        .map_err(|error| format!("{}: {error}", path.display()).into())
 }

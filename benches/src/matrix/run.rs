@@ -12,6 +12,7 @@ use super::choice::Matrix;
 use super::line::{self, Line, Outcome, Program, SCHEMA};
 use super::link::Link;
 use super::measure;
+use crate::keep;
 use crate::rig::Rig;
 use crate::{Result, machine};
 
@@ -117,7 +118,7 @@ impl Runner<'_> {
                 break;
             }
             let line = self.line(turn);
-            line::append(&self.order.results, &line)?;
+            keep::append(&self.order.results, &line)?;
             let rest = (left.len() - number - 1) as u32;
             let eta = started_at.elapsed() / (number as u32 + 1) * rest;
             eprintln!(

@@ -8,16 +8,17 @@ use serde_json::json;
 
 use super::measure::{Entry, Measured};
 use crate::Result;
+use crate::keep::between;
 
-const BEGIN: &str = "<!-- peers:begin -->";
-const END: &str = "<!-- peers:end -->";
+/// Name of the section.
+const SECTION: &str = "peers";
 
 /// Whether there is a place for the figures, so that nobody measures in vain.
 ///
 /// # Errors
 /// There is none.
 pub(super) fn check() -> Result<()> {
-    replaced(&fs::read_to_string(page())?, "").map(|_| ())
+    between(&fs::read_to_string(page())?, SECTION, "").map(|_| ())
 }
 
 /// Keeps `section` and every run.
@@ -26,7 +27,7 @@ pub(super) fn check() -> Result<()> {
 /// The files cannot be written.
 pub(super) fn write(section: &str, measured: &[Measured], server: &str) -> Result<()> {
     let page = page();
-    let text = replaced(&fs::read_to_string(&page)?, section)?;
+    let text = between(&fs::read_to_string(&page)?, SECTION, section)?;
     let folder = root().join("benches/results");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("peers.jsonl"), lines(measured, server))?;
@@ -39,17 +40,6 @@ fn root() -> PathBuf {
 
 fn page() -> PathBuf {
     root().join("PERFORMANCE.md")
-}
-
-/// `page` with `section` between the markers.
-fn replaced(page: &str, section: &str) -> Result<String> {
-    let parts = page.split_once(BEGIN).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(END)?;
-        Some((before, after))
-    });
-    let (before, after) =
-        parts.ok_or_else(|| format!("PERFORMANCE.md has no place between {BEGIN} and {END}"))?;
-    Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", section.trim()))
 }
 
 /// One line per run.
@@ -90,21 +80,6 @@ fn line(measured: &Measured, entry: &Entry, round: usize, server: &str) -> serde
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_stands_between_the_markers_changes() {
-        let page = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
-        let once = replaced(&page, "new\n").unwrap();
-        assert_eq!(once, format!("before\n{BEGIN}\nnew\n{END}\nafter\n"));
-        assert_eq!(replaced(&once, "new").unwrap(), once);
-    }
-
-    #[test]
-    fn a_page_without_markers_is_left_alone() {
-        for page in ["", BEGIN, &format!("{END} {BEGIN}")] {
-            assert!(replaced(page, "new").is_err(), "{page}");
-        }
-    }
 
     #[test]
     fn performance_md_has_a_place_for_the_figures() {

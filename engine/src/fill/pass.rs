@@ -14,8 +14,8 @@ use crate::fill::passes::Pass;
 use crate::monitor::{Monitor, Trouble};
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
-use crate::reactor::cpu_time;
 use crate::reply::{error_class, is_final};
+use crate::scheduling::cpu_time;
 use crate::stop::{Halt, HaltCause};
 
 /// A pass lasts so long before a change of owners ends it, so that a resharding of many slots does

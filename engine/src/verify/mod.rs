@@ -26,8 +26,8 @@ use crate::nodes::Nodes;
 use crate::open_files;
 use crate::plan::Plan;
 use crate::plan::sequence::KeySequence;
-use crate::reactor::cpu_time;
 use crate::report::VerifyReport;
+use crate::scheduling::cpu_time;
 use crate::stop::Stop;
 use crate::target::Target;
 

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
+use nix::sys::resource::UsageWho;
 
 use crate::plan::Send;
 use crate::plan::send_choice::{Chooser, ROUND_BYTES, ROUND_TIME_MAX, Round, Step, Trial};
+use crate::scheduling::cpu_time;
 
 /// The isolated send that is under way.
 struct Probe {
@@ -158,8 +158,5 @@ impl Drop for Measurement {
 
 /// CPU time of the calling thread.
 fn thread_cpu() -> Duration {
-    getrusage(UsageWho::RUSAGE_THREAD).map_or(Duration::ZERO, |usage| {
-        let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-        Duration::from_micros(micros.unsigned_abs())
-    })
+    cpu_time(UsageWho::RUSAGE_THREAD).map_or(Duration::ZERO, |(user, system)| user + system)
 }
