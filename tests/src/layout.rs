@@ -34,6 +34,7 @@ const LEVELS: &[&[&str]] = &[
         "plan",
         "plan::resources",
         "plan::primer",
+        "plan::batch",
         "plan::tune",
         "plan::in_sets",
         "plan::send_choice",

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::command::Command;
-use super::{FENCE_EVERY_BYTES, Plan};
+use super::{Plan, batch};
 use crate::frame::Frame;
 use crate::segment::Segment;
 
@@ -21,7 +21,7 @@ impl Plan {
         let batch_frames = self
             .batch_frames
             .saturating_mul(many.keys() as u64)
-            .min((FENCE_EVERY_BYTES / frame.bytes() as u64).max(1));
+            .min(batch::frames_max(self.batch_bytes_max, &frame));
         Self {
             segment: Arc::new(Segment::new(frame, frames.min(batch_frames as usize))),
             batch_frames,

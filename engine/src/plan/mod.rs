@@ -3,6 +3,7 @@
 
 pub(crate) mod alphabet;
 pub mod amount;
+mod batch;
 pub mod command;
 pub mod footprint;
 mod in_sets;
@@ -32,15 +33,12 @@ use self::tune::Recipe;
 use self::values::ValueLayout;
 use crate::cluster::slot::FIX_BYTES;
 use crate::error::{Error, Result};
-use crate::frame::Frame;
 use crate::lane::{LaneShape, Replies};
 use crate::machine::Machine;
 use crate::segment::Segment;
 
 /// Most connections to all nodes together.
 pub const LANES_MAX: usize = 16_384;
-/// A fence stands at least this often.
-const FENCE_EVERY_BYTES: u64 = 8 << 20;
 /// Below this depth a fence costs more than the replies that it saves.
 const FENCED_DEPTH_MIN: u64 = 32;
 
@@ -109,8 +107,10 @@ pub struct Plan {
     pub command: Command,
     /// Commands per pipeline batch, as asked for.
     pub pipeline_depth: u64,
-    /// Commands between fences: the depth, or what 8 MiB hold.
+    /// Commands between fences: the depth, or what `batch_bytes_max` hold.
     pub batch_frames: u64,
+    /// A fence stands at least this often.
+    batch_bytes_max: u64,
     /// Connections per node, at most one per key.
     pub connections: usize,
     /// Nodes to fill.
@@ -192,7 +192,8 @@ impl Plan {
         let bytes = keys.saturating_mul(frame.bytes() as u64) / frame.keys() as u64;
         let is_telling = bytes >= TRIAL_BYTES_MIN * reactor_cores.len() as u64;
         let mut send = choose_send(options, machine, driver, is_telling)?;
-        let batch_frames = frames_per_batch(options, &frame);
+        let batch_bytes_max = batch::bytes_max(machine.servers, &frame);
+        let batch_frames = batch::frames(options, batch_bytes_max, &frame);
         let lanes = lanes.div_ceil(reactor_cores.len());
         let budget = resources::REGISTERED_BYTES_MAX / reactor_cores.len();
         let blocks = Blocks::fit(&frame, batch_frames, driver, &mut send, lanes, budget)?;
@@ -222,6 +223,7 @@ impl Plan {
             command: options.command,
             pipeline_depth: options.pipeline_depth,
             batch_frames,
+            batch_bytes_max,
             connections,
             nodes,
             stall_timeout: options.stall_timeout,
@@ -367,15 +369,6 @@ fn choose_replies(options: &PlanOptions) -> Replies {
         RepliesChoice::Auto if options.pipeline_depth < FENCED_DEPTH_MIN => Replies::Each,
         RepliesChoice::Auto => Replies::Fenced,
     }
-}
-
-/// Commands between fences: as many as carry the keys of a batch, or what 8 MiB hold.
-fn frames_per_batch(options: &PlanOptions, frame: &Frame) -> u64 {
-    let most = (FENCE_EVERY_BYTES / frame.bytes() as u64).max(1);
-    let asked = options
-        .pipeline_depth
-        .div_ceil(options.command.keys() as u64);
-    asked.min(most)
 }
 
 /// Connections to all nodes together, as far as they are bearable.

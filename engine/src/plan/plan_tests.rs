@@ -198,6 +198,30 @@ fn only_cores_that_may_be_used_are_taken() {
     assert_eq!(plan.reactor_cores, [Some(1), Some(0)]);
 }
 
+#[test]
+fn fences_stand_more_often_where_large_values_go_to_this_machine() {
+    let batch_mib = |servers, value_size, command| {
+        let machine = Machine {
+            servers,
+            ..machine()
+        };
+        let options = PlanOptions {
+            value_size,
+            command,
+            pipeline_depth: PIPELINE_DEPTH_MAX,
+            ..options()
+        };
+        let plan = Plan::new(&options, &machine).unwrap();
+        let bytes = plan.batch_frames * plan.segment.frame().bytes() as u64;
+        (bytes as f64 / f64::from(1 << 20)).round()
+    };
+    assert_eq!(batch_mib(Whereabouts::Here, 8192, Command::Set), 1.0);
+    assert_eq!(batch_mib(Whereabouts::Elsewhere, 8192, Command::Set), 8.0);
+    assert_eq!(batch_mib(Whereabouts::Both, 8192, Command::Set), 8.0);
+    assert_eq!(batch_mib(Whereabouts::Here, 512, Command::Set), 8.0);
+    assert_eq!(batch_mib(Whereabouts::Here, 512, Command::Mset(16)), 8.0);
+}
+
 proptest! {
     #[test]
     fn every_plan_keeps_its_limits(
@@ -232,7 +256,8 @@ proptest! {
         }
         prop_assert!(plan.blocks_per_reactor > 0);
         prop_assert!(plan.segment.frames() as u64 <= plan.batch_frames);
-        prop_assert!(plan.batch_frames * plan.segment.frame().bytes() as u64 <= FENCE_EVERY_BYTES
+        prop_assert!(plan.batch_frames <= pipeline_depth);
+        prop_assert!(plan.batch_frames * plan.segment.frame().bytes() as u64 <= batch::bytes_max(servers, plan.segment.frame())
             || plan.batch_frames == 1);
         prop_assert!(!plan.reactor_cores.is_empty());
         prop_assert!(plan.reactor_cores.len() <= plan.lanes());

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::options::{PlanOptions, Tunable};
-use super::{FENCE_EVERY_BYTES, FENCED_DEPTH_MIN, LANES_MAX, Plan};
+use super::{FENCED_DEPTH_MIN, LANES_MAX, Plan, batch};
 use crate::error::Result;
 use crate::machine::Machine;
 use crate::tuning::{Bounds, Setting};
@@ -52,7 +52,7 @@ impl Plan {
     pub(crate) fn tuning_bounds(&self) -> Option<Bounds> {
         let tunable = self.recipe.as_ref()?.tunable;
         let frame = self.segment.frame();
-        let keys_per_fence = FENCE_EVERY_BYTES / frame.bytes() as u64 * frame.keys() as u64;
+        let keys_per_fence = batch::frames_max(self.batch_bytes_max, frame) * frame.keys() as u64;
         let deepest = keys_per_fence.max(self.pipeline_depth);
         let shallowest = FENCED_DEPTH_MIN.min(self.pipeline_depth);
         Some(Bounds {
