@@ -272,8 +272,8 @@ pub(crate) struct EngineFlags {
     /// One connection (with -c per master), one reactor
     #[arg(short, long)]
     pub(crate) serial: bool,
-    /// set, or mset:N: N keys (2 to 128) in one command, which small values gain most from; not
-    /// with -c [default: set]
+    /// set, or mset:N: N keys (2 to 128) in one command, which small values gain most from; with
+    /// -c they are of one slot, as far as blocks of N times 16384 keys reach [default: set]
     #[arg(long, value_name = "COMMAND")]
     pub(crate) command: Option<String>,
     /// Commands per batch (keys, with --command mset:N), 1 to 100000 [default: from REDIS_CLIENT_FILL_CHUNK_KB, see below]

@@ -260,16 +260,10 @@ fn plan_options(
     })
 }
 
-/// `--command`, as far as it goes with a cluster.
+/// `--command`.
 fn command(flags: &FillFlags, ledger: &mut Ledger) -> Result<engine::Command, Failure> {
     let given = flags.engine.command.as_deref();
     let command = given.map(str::parse).transpose()?.unwrap_or_default();
-    if flags.server.cluster && command != engine::Command::Set {
-        return Err(Failure::usage(format!(
-            "--command {command} does not go with -c: all keys of one MSET would have to be in one \
-             slot; use --command set, or leave -c out for a single server"
-        )));
-    }
     ledger.decide("command", given, None, "set");
     Ok(command)
 }

@@ -41,6 +41,7 @@ pub fn fill(
     if plan.resumes {
         fill.look_first()?;
     }
+    fill.put_in_order();
     let started_at = Instant::now();
     let looking_first = started_at - begun_at;
     match plan.until {

@@ -10,6 +10,7 @@ use crate::fixtures::cluster_fill::{MANY, SMALL, tells_of, underway};
 use crate::fixtures::cluster_setup::SLOTS;
 use crate::fixtures::program::Outcome;
 use crate::fixtures::report::Report;
+use crate::fixtures::verify::verify_cluster;
 use crate::fixtures::{Cluster, eventually};
 
 /// One key at a time: even these take some seconds.
@@ -45,6 +46,7 @@ fn slots_that_move_to_another_master() {
             "-n 1 --pipeline-depth 3 --replies fenced --driver socket",
         ),
         (4, MANY, "--pipeline-depth 100 --driver tokio-uring"),
+        (1, MANY, "--command mset:8 --pipeline-depth 100"),
     ] {
         let fill = underway(&cluster, keys, flags);
         cluster.hold_up(0, 1000);
@@ -114,6 +116,24 @@ fn a_master_that_gives_all_its_slots_away() {
     for i in [0, 1] {
         tells_of(&report, cluster.node(i));
     }
+}
+
+#[test]
+fn a_failover_while_keys_go_by_several() {
+    let cluster = Cluster::setup().with_replicas().start();
+    // One command at a time, so that most of them are still to be sent, at the new master.
+    let flags = "--command mset:8 -n 1 --pipeline-depth 8";
+    let mut fill = underway(&cluster, MANY, flags);
+    cluster.hold_up(2, 800);
+    cluster.failover(0);
+    assert!(!fill.has_ended(), "it had ended before the failover");
+    let report = has_everything(&cluster, &fill.wait(), MANY);
+    assert!(report.number("topology_changes") > 0);
+    tells_of(&report, cluster.replica(0));
+    verify_cluster(&cluster)
+        .with(&format!("--keys {MANY} {SMALL}"))
+        .run()
+        .succeeds();
 }
 
 #[test]
@@ -219,7 +239,12 @@ fn a_master_that_comes_back_empty() {
 #[test]
 fn a_slot_that_arrives_in_time() {
     let cluster = Cluster::start(3);
-    for (flags, from, to) in [("", 0, 1), ("--replies each", 1, 0)] {
+    for (flags, from, to) in [
+        ("", 0, 1),
+        ("--replies each", 1, 0),
+        ("--command mset:2", 0, 1),
+        ("--command mset:2 --replies each", 1, 0),
+    ] {
         cluster.clear();
         cluster.set_migrating(100, from, to);
         let flags = format!("--keys 50000 {SMALL} {flags}");

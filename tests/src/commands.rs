@@ -195,8 +195,6 @@ fn a_user_who_may_not_use_it_is_told() {
 fn what_does_not_go_together_is_refused() {
     let server = Server::start();
     for (flags, words) in [
-        ("--command mset:1", ["mset:N", "2 to 128"]),
-        ("--command mset:129", ["mset:N", "2 to 128"]),
         ("--command hset", ["--command 'hset'", "set, or mset:N"]),
         (
             "--command mset:4 --only-missing",
@@ -206,7 +204,6 @@ fn what_does_not_go_together_is_refused() {
             "--command mset:128 --value-size 500000",
             ["1048576", "mset:2 or less"],
         ),
-        ("--command mset:4 -c", ["-c", "--command set"]),
     ] {
         let outcome = fill(&server).with("--keys 100").with(flags).run();
         outcome.exits_with(2).says(words);

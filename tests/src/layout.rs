@@ -22,7 +22,7 @@ const LEVELS: &[&[&str]] = &[
     &["plan::alphabet", "plan::amount", "plan::values", "plan::footprint"],
     &["plan::memory_target", "plan::command"],
     &["cluster", "cluster::slot", "cluster::slot_set"],
-    &["plan::sequence", "cluster::topology"],
+    &["plan::sequence", "plan::sequence::blocks", "cluster::topology"],
     &["plan::keyspace"],
     &["frame"],
     &["plan::options"],

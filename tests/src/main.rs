@@ -7,6 +7,7 @@ mod bottlenecks;
 mod chaos;
 mod cluster_access;
 mod cluster_changes;
+mod cluster_commands;
 mod cluster_fills;
 mod cluster_trouble;
 mod cluster_wrong;

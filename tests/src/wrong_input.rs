@@ -235,6 +235,26 @@ fn every_preset_is_named_to_who_gives_an_unknown_one() {
 }
 
 #[test]
+fn commands_that_are_none() {
+    for (given, why) in [
+        ("mset:", "lacks the number of keys"),
+        ("mset:x", "has no number of keys: 'x'"),
+        ("mset:-4", "has no number of keys: '-4'"),
+        ("mset:0", "has too few keys: 0"),
+        ("mset:1", "has too few keys: 1"),
+        ("mset:129", "has too many keys: 129"),
+        ("mset:500", "has too many keys: 500"),
+        ("MSET:8", "is not known"),
+        ("mset", "is not known"),
+        ("hset", "is not known"),
+    ] {
+        let args = format!("--keys 10 --command {given}");
+        let named = format!("--command '{given}'");
+        refuses(&args, [&named, why, "set, or mset:N with N from 2 to 128"]);
+    }
+}
+
+#[test]
 fn flags_that_contradict_each_other() {
     for (args, words) in [
         ("-s -n 4", ["-s", "-n 4"]),

@@ -47,19 +47,38 @@ impl FromStr for Command {
         if text == "set" {
             return Ok(Self::Set);
         }
-        let digits = text.strip_prefix("mset:").unwrap_or_default();
-        let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-        let keys = digits.parse().ok().filter(|_| is_plain);
-        keys.filter(|keys| MSET_KEYS.contains(keys))
-            .map(Self::Mset)
-            .ok_or_else(|| Error::Options {
-                what: format!("--command '{}' is not known", text.escape_debug()),
-                cure: format!(
-                    "it takes set, or mset:N with N from {} to {}, as in --command mset:16",
-                    MSET_KEYS.start(),
-                    MSET_KEYS.end()
-                ),
-            })
+        let Some(number) = text.strip_prefix("mset:") else {
+            return Err(refused(text, "is not known"));
+        };
+        let is_plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_plain {
+            let why = match number {
+                "" => "lacks the number of keys".to_owned(),
+                _ => format!("has no number of keys: '{}'", number.escape_debug()),
+            };
+            return Err(refused(text, &why));
+        }
+        // A number that no machine word holds is too large, too.
+        match number.parse::<usize>() {
+            Ok(keys) if MSET_KEYS.contains(&keys) => Ok(Self::Mset(keys)),
+            Ok(keys) if keys < *MSET_KEYS.start() => Err(refused(
+                text,
+                &format!("has too few keys: {keys}; set sends one key in each command"),
+            )),
+            _ => Err(refused(text, &format!("has too many keys: {number}"))),
+        }
+    }
+}
+
+/// What was wrong with `text`, and what `--command` takes.
+fn refused(text: &str, why: &str) -> Error {
+    Error::Options {
+        what: format!("--command '{}' {why}", text.escape_debug()),
+        cure: format!(
+            "it takes set, or mset:N with N from {} to {}, as in --command mset:16",
+            MSET_KEYS.start(),
+            MSET_KEYS.end()
+        ),
     }
 }
 
@@ -72,10 +91,27 @@ mod tests {
         for command in [Command::Set, Command::Mset(2), Command::Mset(128)] {
             assert_eq!(command.to_string().parse::<Command>().unwrap(), command);
         }
-        for given in [
-            "", "SET", "mset", "mset:", "mset:1", "mset:129", "mset:+4", "mset:x", "copy",
+        for (given, why) in [
+            ("", "'' is not known"),
+            ("SET", "is not known"),
+            ("MSET:8", "is not known"),
+            ("mset", "is not known"),
+            ("copy", "is not known"),
+            ("mset:", "lacks the number of keys"),
+            ("mset:x", "has no number of keys: 'x'"),
+            ("mset:+4", "has no number of keys: '+4'"),
+            ("mset:8 ", "has no number of keys: '8 '"),
+            ("mset:0", "has too few keys: 0"),
+            ("mset:1", "has too few keys: 1"),
+            ("mset:129", "has too many keys: 129"),
+            ("mset:500", "has too many keys: 500"),
+            (
+                "mset:99999999999999999999",
+                "has too many keys: 99999999999999999999",
+            ),
         ] {
             let error = given.parse::<Command>().unwrap_err().to_string();
+            assert!(error.contains(why), "{given}: {error}");
             assert!(error.contains("mset:N with N from 2 to 128"), "{error}");
         }
     }

@@ -1,9 +1,12 @@
 //! Which key indices one lane sends, in which order. In a cluster these are the indices of one
 //! node's slots; later, what is left of them, or what an audit found missing.
 
+mod blocks;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::blocks::Blocks;
 use crate::cluster::slot::{SLOTS, place_of_slot, slot_of_index};
 use crate::cluster::slot_set::SlotSet;
 
@@ -25,6 +28,8 @@ enum Shape {
     All,
     /// Those at these places of each round of 16384, in ascending order.
     Places(Arc<[u16]>),
+    /// Those of blocks of rounds, several of one slot after the other.
+    Blocks(Blocks),
     /// These.
     Listed(Arc<[u64]>),
     /// Those of several sequences, none of which is joined itself, one after the other.
@@ -112,6 +117,7 @@ impl KeySequence {
                 let place = places[(number % round_length) as usize];
                 number / round_length * u64::from(SLOTS) + u64::from(place)
             }
+            Shape::Blocks(blocks) => blocks.at(number),
             Shape::Listed(indices) => indices[number as usize],
             Shape::Joined(parts) => {
                 let part = &parts[parts.partition_point(|part| part.begin <= number) - 1];
@@ -190,9 +196,15 @@ impl KeySequence {
     #[must_use]
     pub fn of_slot(&self, slot: u16) -> Self {
         let place = place_of_slot(slot);
+        let places = match &self.shape {
+            Shape::Places(places) | Shape::Blocks(Blocks { places, .. }) => Some(places),
+            _ => None,
+        };
+        if places.is_some_and(|places| places.binary_search(&place).is_err()) {
+            return Self::default();
+        }
         match &self.shape {
-            Shape::Places(places) if places.binary_search(&place).is_err() => Self::default(),
-            Shape::All | Shape::Places(_) => self.at_places([place].into()),
+            Shape::All | Shape::Places(_) | Shape::Blocks(_) => self.at_places([place].into()),
             Shape::Listed(_) | Shape::Joined(_) => self.within(&std::iter::once(slot).collect()),
         }
     }
@@ -222,7 +234,9 @@ impl KeySequence {
                 }
             };
             match &run.shape {
-                Shape::Places(all) => all.iter().copied().for_each(&mut add),
+                Shape::Places(all) | Shape::Blocks(Blocks { places: all, .. }) => {
+                    all.iter().copied().for_each(&mut add);
+                }
                 _ => (0..SLOTS).for_each(&mut add),
             }
             for (owner, places) in places {
@@ -232,11 +246,19 @@ impl KeySequence {
         dealt.into_iter().map(Self::join).collect()
     }
 
-    /// Only the indices at these places of each round: ascending, and among those of this
-    /// sequence, which is not a joined one.
+    /// Only the indices at these places of each round, in the same order: places that this
+    /// sequence, which is not a joined one, has.
     fn at_places(&self, places: Arc<[u16]>) -> Self {
         if self.count == 0 || places.is_empty() {
             return Self::default();
+        }
+        if let Shape::Blocks(blocks) = &self.shape {
+            let first = blocks.count_before(self.first, &places);
+            return Self {
+                first,
+                count: blocks.count_before(self.first + self.count, &places) - first,
+                shape: Shape::Blocks(blocks.at_places(places)),
+            };
         }
         let before = |index: u64| {
             let place = (index % u64::from(SLOTS)) as u16;

@@ -140,9 +140,9 @@ fn end(mut fill: Running, deadline: Instant) -> Option<Outcome> {
 fn judge(outcome: &Outcome, script: &Script, found: &Found) -> Verdict {
     let lie = |what: &str| {
         let (stdout, stderr) = (&outcome.stdout, &outcome.stderr);
-        let code = outcome.code();
+        let (code, flags) = (outcome.code(), &script.flags);
         Verdict::Lie(format!(
-            "{what}\nthere is: {found:?}\nstatus: {code:?}\nstdout: {stdout}\nstderr: {stderr}"
+            "{what}\nflags: {flags}\nthere is: {found:?}\nstatus: {code:?}\nstdout: {stdout}\nstderr: {stderr}"
         ))
     };
     if outcome.stdout.is_empty() {

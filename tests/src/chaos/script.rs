@@ -4,8 +4,11 @@ use crate::fixtures::check::Planned;
 use crate::fixtures::dice::Dice;
 use crate::fixtures::network::Cut;
 
-/// Bytes on the wire of every fill, about.
+/// Bytes on the wire of a fill, about.
 const WIRE_BYTES: u64 = 9_000_000;
+/// With large values also so many, for each master of a cluster: what a connection is primed for
+/// (`engine/src/plan/primer.rs`).
+const WIRE_BYTES_PRIMED: u64 = 18_000_000;
 /// Bytes of a SET besides key and value, about.
 const FRAME_BYTES: u64 = 40;
 /// One fault at every tenth of the fill.
@@ -81,7 +84,7 @@ pub(super) enum Policy {
     MaxMemory,
     /// Snapshots fail.
     Misconf,
-    /// The user may not SET any more.
+    /// The user may neither SET nor MSET any more.
     AclWithdrawn,
     /// More replicas are asked for than there are.
     NoReplicas,
@@ -99,7 +102,7 @@ impl Policy {
         match self {
             Self::MaxMemory => "`maxmemory` lowered under `noeviction` (OOM)",
             Self::Misconf => "snapshots that fail (MISCONF)",
-            Self::AclWithdrawn => "`ACL SETUSER ... -set` (NOPERM)",
+            Self::AclWithdrawn => "`ACL SETUSER ... -set -mset` (NOPERM)",
             Self::NoReplicas => "`min-replicas-to-write` raised (NOREPLICAS)",
         }
     }
@@ -128,19 +131,23 @@ impl Script {
         let is_cluster = seed.is_multiple_of(2);
         let key_size = dice.pick(&[20, 33, 64]);
         let value_size = dice.pick(&[16, 100, 500, 2000, 20_000]);
+        let wire_bytes = match value_size >= 500 {
+            true => dice.pick(&[WIRE_BYTES, WIRE_BYTES_PRIMED]),
+            false => WIRE_BYTES,
+        };
         let planned = Planned {
-            keys: WIRE_BYTES / (key_size + value_size + FRAME_BYTES) - dice.below(50),
+            keys: wire_bytes / (key_size + value_size + FRAME_BYTES) - dice.below(50),
             key_size: key_size as usize,
             value_size: value_size as usize,
             seed,
         };
         let connections = dice.pick(&[1, 2, 4, 8]) >> u32::from(is_cluster);
         let flags = format!(
-            "--seed {seed} -n {} --driver {} --pipeline-depth {} --replies {}",
-            connections.max(1),
-            dice.pick(&["auto", "socket", "tokio-uring"]),
-            dice.pick(&[8, 100, 1000, 8192]),
+            "--seed {seed} {} {} --replies {} --command {}",
+            shape(&mut dice, connections.max(1)),
+            driver(&mut dice),
             dice.pick(&["auto", "fenced", "each"]),
+            dice.pick(&["set", "set", "mset:2", "mset:3", "mset:16", "mset:50"]),
         );
         let faults = match is_cluster {
             true => Fault::CLUSTER,
@@ -174,6 +181,49 @@ impl Script {
     pub(super) fn wire_bytes(&self) -> u64 {
         let sizes = (self.planned.key_size + self.planned.value_size) as u64;
         self.planned.keys * (sizes + FRAME_BYTES)
+    }
+}
+
+/// Connections and depth, or that they, or one of them, be tried out.
+fn shape(dice: &mut Dice, connections: u64) -> String {
+    let depth = dice.pick(&[8, 100, 1000, 8192]);
+    match dice.below(8) {
+        0 => "--tune".to_owned(),
+        1 => format!("--tune -n {connections}"),
+        2 => format!("--tune --pipeline-depth {depth}"),
+        _ => format!("-n {connections} --pipeline-depth {depth}"),
+    }
+}
+
+/// A driver, and a kind of send that it has.
+fn driver(dice: &mut Dice) -> String {
+    let driver = dice.pick(&["auto", "socket", "tokio-uring"]);
+    let send = match driver {
+        "socket" => dice.pick(&["auto", "copy"]),
+        "tokio-uring" => dice.pick(&["auto", "fixed"]),
+        _ => dice.pick(&["auto", "copy", "fixed", "zc"]),
+    };
+    format!("--driver {driver} --send {send}")
+}
+
+#[test]
+fn few_seeds_have_some_of_everything() {
+    let all: Vec<String> = (1..=60).map(|seed| Script::of(seed).flags).collect();
+    for flag in [
+        "--tune ",
+        "--tune -n",
+        "--tune --pipeline",
+        "mset:2",
+        "mset:3",
+        "mset:16",
+        "mset:50",
+        "auto --send zc",
+        "auto --send fixed",
+        "auto --send copy",
+        "tokio-uring --send fixed",
+    ] {
+        let with_it = all.iter().filter(|flags| flags.contains(flag)).count();
+        assert!(with_it > 1, "{flag}: {with_it} of {}", all.len());
     }
 }
 

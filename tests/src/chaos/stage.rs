@@ -148,7 +148,7 @@ impl Stage {
                 "stop-writes-on-bgsave-error"
             }
             Policy::AclWithdrawn => {
-                server.run(&format!("ACL SETUSER {USER} -set"));
+                server.run(&format!("ACL SETUSER {USER} -set -mset"));
                 "ACL"
             }
             Policy::NoReplicas => {
