@@ -162,33 +162,37 @@ fn examples() -> Vec<Example> {
     examples
 }
 
-/// Runs every command of `runs` after the servers have been emptied and what shall be there has been
-/// filled; asserts how each ends. Returns how many there were, none where namespaces are not permitted.
-fn run(examples: &[&Example], is_cluster: bool, folder: &Path) {
-    let Some(network) = jail::in_a_network_of_its_own() else {
-        return;
-    };
-    std::os::unix::fs::symlink(binary(), folder.join("redis-client")).expect("a link");
+/// A shell script that runs examples one after another, and each command with its example. What the
+/// command of a number said is left in `out.N` and `err.N`, how it ended in `status.N`.
+fn script<'a>(examples: &[&'a Example]) -> (String, Vec<(String, &'a Example)>) {
     let mut script = SERVE.to_owned();
     let mut runs = Vec::new();
     for example in examples {
-        let maxmemory = if example.command.contains('%') && example.command.contains("until") {
-            "12mb"
-        } else {
-            "0"
-        };
+        let is_of_maxmemory = ["--until-memory", "%"]
+            .iter()
+            .all(|word| example.command.contains(word));
+        let maxmemory = if is_of_maxmemory { "12mb" } else { "0" };
         let before = example.fill_before().unwrap_or_else(|| ":".into());
-        runs.push((example.small(), example));
-        runs.extend(example.dry().map(|dry| (dry, *example)));
-        for number in runs.len() - 1 - usize::from(example.dry().is_some())..runs.len() {
-            let command = &runs[number].0;
+        for command in [Some(example.small()), example.dry()].into_iter().flatten() {
+            let number = runs.len();
             let _ = write!(
                 script,
                 "fresh {maxmemory}; {{ {before}; }} >before.{number} 2>&1\n\
                  {{ {command}; }} >out.{number} 2>err.{number} </dev/null; echo $? >status.{number}\n"
             );
+            runs.push((command, *example));
         }
     }
+    (script, runs)
+}
+
+/// Runs examples and asserts how each ends; does nothing where namespaces are not permitted.
+fn run(examples: &[&Example], is_cluster: bool, folder: &Path) {
+    let Some(network) = jail::in_a_network_of_its_own() else {
+        return;
+    };
+    std::os::unix::fs::symlink(binary(), folder.join("redis-client")).expect("a link");
+    let (script, runs) = script(examples);
     let (settings, ports) = if is_cluster {
         ("--cluster-enabled yes", "6379 6380 6381")
     } else {
@@ -206,21 +210,20 @@ fn run(examples: &[&Example], is_cluster: bool, folder: &Path) {
         .env_remove("REDISCLI_AUTH")
         .env_remove("REDIS_CLIENT_FILL_CHUNK_KB")
         .output()
-        .expect("bash is there");
+        .expect("unshare is there");
     let mut complaints = Vec::new();
     for (number, (command, example)) in runs.iter().enumerate() {
         let said = |what: &str| {
             std::fs::read_to_string(folder.join(format!("{what}.{number}"))).unwrap_or_default()
         };
+        let is_dry = command.contains(" --dry-run");
+        let is_empty = !is_dry && command.contains("| jq") && said("out").trim() == "null";
         let status = said("status");
-        let is_empty = example.command.contains("| jq") && said("out").trim() == "null";
         if status.trim() != example.status.to_string() || is_empty {
+            let said = ["before", "out", "err"].map(said).concat();
             complaints.push(format!(
-                "{}: {command}\nended with {status}{}{}{}",
-                example.page,
-                said("before"),
-                said("out"),
-                said("err")
+                "{}: {command}\nended with {status}{said}",
+                example.page
             ));
         }
     }
