@@ -173,9 +173,8 @@ impl Plan {
     /// As [`new`](Self::new); more connections over all nodes than [`LANES_MAX`].
     pub fn for_nodes(options: &PlanOptions, machine: &Machine, nodes: usize) -> Result<Self> {
         options.check_ranges()?;
-        let keys = options
-            .amount
-            .keys((options.key_size + options.value_size) as u64);
+        let bytes_per_key = (options.key_size + options.value_size) as u64;
+        let keys = options.amount.keys(bytes_per_key);
         let keyspace = keyspace_for(options, keys)?;
         // As many as fit are no more than there are.
         let keys = keys.min(keyspace.capacity().saturating_sub(options.start_key));
