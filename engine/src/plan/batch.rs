@@ -34,10 +34,12 @@ pub(super) fn frames_max(bytes_max: u64, frame: &Frame) -> u64 {
     (bytes_max / frame.bytes() as u64).max(1)
 }
 
-/// Commands between fences: as many as carry the keys of a batch, or what so many bytes hold.
-pub(super) fn frames(options: &PlanOptions, bytes_max: u64, frame: &Frame) -> u64 {
+/// Most bytes between fences on the way to these servers, and commands: as many as carry the keys
+/// of a batch, or what so many bytes hold.
+pub(super) fn limits(options: &PlanOptions, servers: Whereabouts, frame: &Frame) -> (u64, u64) {
     let asked = options
         .pipeline_depth
         .div_ceil(options.command.keys() as u64);
-    asked.min(frames_max(bytes_max, frame))
+    let bytes_max = bytes_max(servers, frame);
+    (bytes_max, asked.min(frames_max(bytes_max, frame)))
 }

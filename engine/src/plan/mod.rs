@@ -191,8 +191,7 @@ impl Plan {
         let bytes = keys.saturating_mul(frame.bytes() as u64) / frame.keys() as u64;
         let is_telling = bytes >= TRIAL_BYTES_MIN * reactor_cores.len() as u64;
         let mut send = choose_send(options, machine, driver, is_telling)?;
-        let batch_bytes_max = batch::bytes_max(machine.servers, &frame);
-        let batch_frames = batch::frames(options, batch_bytes_max, &frame);
+        let (batch_bytes_max, batch_frames) = batch::limits(options, machine.servers, &frame);
         let lanes = lanes.div_ceil(reactor_cores.len());
         let budget = resources::REGISTERED_BYTES_MAX / reactor_cores.len();
         let blocks = Blocks::fit(&frame, batch_frames, driver, &mut send, lanes, budget)?;
