@@ -23,6 +23,10 @@ pub(crate) enum Request {
     Verify(Box<VerifyFlags>),
     /// A list of presets.
     Presets(PresetsFlags),
+    /// Man pages.
+    Man(ManFlags),
+    /// A script for a shell.
+    Completions(CompletionsFlags),
 }
 
 /// Reads the command line.
@@ -40,6 +44,14 @@ pub(crate) fn read(arguments: &[OsString]) -> Result<Request, Failure> {
             command: Some(Command::Presets(flags)),
             ..
         }) => Ok(Request::Presets(flags)),
+        Ok(Cli {
+            command: Some(Command::Man(flags)),
+            ..
+        }) => Ok(Request::Man(flags)),
+        Ok(Cli {
+            command: Some(Command::Completions(flags)),
+            ..
+        }) => Ok(Request::Completions(flags)),
         Ok(Cli { command: None, .. }) => Err(Failure::usage(format!(
             "a command is missing\n{}",
             help::SHORT_USAGE
@@ -92,6 +104,10 @@ enum Command {
     Verify(Box<VerifyFlags>),
     /// List the presets, those of the config file too
     Presets(PresetsFlags),
+    /// Print a man page, or write all of them
+    Man(ManFlags),
+    /// Print a script that has a shell complete commands and options
+    Completions(CompletionsFlags),
 }
 
 /// The flags of `redis-client presets`.
@@ -104,6 +120,27 @@ pub(crate) struct PresetsFlags {
     /// Presets of this config file [default: ~/.config/redis-client/config.toml, where it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+/// What `redis-client man` is given.
+#[derive(Debug, Args)]
+#[command(override_usage = help::MAN_USAGE)]
+pub(crate) struct ManFlags {
+    /// The command whose page to print [default: the page of the program]
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+    /// Write the pages of the program and of all its commands into this folder instead
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) into: Option<PathBuf>,
+}
+
+/// What `redis-client completions` is given.
+#[derive(Debug, Args)]
+#[command(override_usage = help::COMPLETIONS_USAGE, after_help = help::COMPLETIONS_AFTER)]
+pub(crate) struct CompletionsFlags {
+    /// bash, zsh or fish
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Option<String>,
 }
 
 /// The flags of `redis-client fill`, as they are written.

@@ -9,7 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::value;
 
 /// Every command.
-const COMMANDS: [&str; 3] = ["fill", "verify", "presets"];
+pub(crate) const COMMANDS: [&str; 5] = ["fill", "verify", "presets", "man", "completions"];
 /// Those that talk to a server.
 const TALKING: [&str; 2] = ["fill", "verify"];
 const NO_URI: &str = "URIs are not supported: give -h HOST, -p PORT, -a PASSWORD (or \

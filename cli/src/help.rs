@@ -8,13 +8,13 @@ use crate::presets;
 pub(crate) const TOP_USAGE: &str = "\
 redis-client fill -h HOST [-d AMOUNT | --keys N] [OPTIONS]
        redis-client verify -h HOST [-d AMOUNT | --keys N] [OPTIONS]
-       redis-client presets [OPTIONS]";
+       redis-client presets | man [COMMAND] | completions SHELL";
 
 /// What is shown where no command is given.
 pub(crate) const SHORT_USAGE: &str = "\
 usage: redis-client fill -h HOST [-d AMOUNT | --keys N] [OPTIONS]
        redis-client verify -h HOST [-d AMOUNT | --keys N] [OPTIONS]
-       redis-client presets [OPTIONS]
+       redis-client presets | man [COMMAND] | completions SHELL
        redis-client fill --help    every option, presets, examples (the others likewise)
        redis-client --version";
 
@@ -156,3 +156,19 @@ pub(crate) const PRESETS_USAGE: &str = "redis-client presets [--output json] [--
 pub(crate) const PRESETS_AFTER: &str = "\
 A preset of the config file comes before a built-in one of the same name. Flags change single
 settings: redis-client fill -h localhost -d 10 --preset fast -n 16";
+
+/// Usage of `man`.
+pub(crate) const MAN_USAGE: &str = "\
+redis-client man [COMMAND] | man -l -
+       redis-client man --into FOLDER";
+
+/// Usage of `completions`.
+pub(crate) const COMPLETIONS_USAGE: &str = "redis-client completions SHELL";
+
+/// Below the list of what `completions` takes.
+pub(crate) const COMPLETIONS_AFTER: &str = "\
+Examples:
+  source <(redis-client completions bash)
+  redis-client completions zsh > ~/.zfunc/_redis-client      a folder of $fpath
+  redis-client completions fish > ~/.config/fish/completions/redis-client.fish
+make install puts them where the shells look.";

@@ -6,6 +6,7 @@
 mod access;
 mod again;
 mod cluster;
+mod completions;
 mod config;
 mod confirm;
 mod console;
@@ -25,6 +26,7 @@ mod keys;
 mod layers;
 mod ledger;
 mod login;
+mod man;
 mod names;
 mod output;
 mod preset;
@@ -63,5 +65,7 @@ fn run(arguments: &[OsString]) -> Result<Status, Failure> {
         Request::Fill(flags) => fill::run(&flags, &Environment::of_process()),
         Request::Verify(flags) => verify::run(&flags, &Environment::of_process()),
         Request::Presets(flags) => presets::run(&flags, &Environment::of_process()),
+        Request::Man(flags) => man::run(&flags),
+        Request::Completions(flags) => completions::run(&flags),
     }
 }

@@ -32,6 +32,7 @@ mod promises;
 mod refusals;
 mod reports;
 mod server_state;
+mod shells;
 mod sizes;
 mod standalone_changes;
 mod trouble;
