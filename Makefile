@@ -35,7 +35,7 @@ check: ## format and lints, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
-test: check server ## everything: check, unit, property and end-to-end tests, every bench once in short form
+test: check server shells ## everything: check, unit, property and end-to-end tests, every bench once in short form
 	$(CARGO) build --locked -p redis-client
 	$(CARGO) test --workspace --locked --lib --bins --tests --exclude redis-client-benches
 	$(CARGO) test --locked -p redis-client-benches --lib --test matrix --test profile
@@ -103,12 +103,14 @@ redis-cluster-start: server ## start a cluster of NODES masters (3 or 5), each w
 redis-cluster-stop: ## stop that cluster
 	scripts/cluster.sh stop '$(PORT)'
 
-install: build ## install the program into PREFIX/bin (/usr/local)
-	install -D -m 755 target/release/redis-client $(DESTDIR)$(PREFIX)/bin/redis-client
+install: build ## program, man pages and completions into PREFIX (/usr/local), below DESTDIR; PROGRAM: another build
+	scripts/install.sh '$(or $(PROGRAM),target/release/redis-client)' '$(DESTDIR)$(PREFIX)'
 
 clean: ## remove everything that was built
 	$(CARGO) clean
 
-.PHONY: server
+.PHONY: server shells
 server:
 	@scripts/server.sh ensure
+shells:
+	@scripts/shells.sh ensure

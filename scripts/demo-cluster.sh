@@ -7,6 +7,7 @@ here=$(dirname "$0")
 # shellcheck source-path=SCRIPTDIR source=process.sh
 . "$here/process.sh"
 program=${1:?path to redis-client}
+export XDG_CONFIG_HOME=/nonexistent # no habits of the user of this machine
 expected=1048576 # ceil(2^30 / (512 + 512))
 masters=5
 

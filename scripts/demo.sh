@@ -4,6 +4,7 @@
 set -euo pipefail
 here=$(dirname "$0")
 program=${1:?path to redis-client}
+export XDG_CONFIG_HOME=/nonexistent # no habits of the user of this machine
 expected=1048576 # ceil(2^30 / (512 + 512))
 
 # A free port: the kernel names one, and nobody else takes it in the meantime.

@@ -6,19 +6,14 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=process.sh
 . "$(dirname "$0")/process.sh"
+# shellcheck source-path=SCRIPTDIR source=packages.sh
+. "$(dirname "$0")/packages.sh"
 
 ensure() {
   if first_of redis-server valkey-server >/dev/null && first_of redis-cli valkey-cli >/dev/null; then
     return
   fi
-  command -v apt-get >/dev/null || { echo "install redis-server or valkey-server first" >&2; exit 1; }
-  echo "installing redis-server" >&2
-  local sudo=()
-  [ "$(id -u)" = 0 ] || sudo=(sudo)
-  # The package would start a server of its own on port 6379; nobody asked for that one.
-  "${sudo[@]}" apt-get update -qq
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-    apt-get install -y -qq --no-install-recommends redis-server redis-tools >/dev/null
+  install_packages redis-server redis-tools
 }
 
 start() {

@@ -56,6 +56,8 @@ impl Rig {
             .args([name, "-h", "127.0.0.1", "-p", &port.to_string()])
             .args(flags.split_whitespace())
             .args(["--output", "json"])
+            // No habits of the user of this machine.
+            .env("XDG_CONFIG_HOME", "/nonexistent")
             .env_remove("REDIS_CLIENT_FILL_CHUNK_KB")
             .env_remove("REDISCLI_AUTH");
         command

@@ -8,12 +8,9 @@ use crate::exit::Failure;
 use crate::flags::{DataFlags, ServerFlags};
 use crate::ledger::{Ledger, Source};
 use crate::login::LoginChoice;
-use crate::value::number;
-use crate::{cluster, value};
+use crate::{cluster, range, value};
 
 const PORT: u16 = 6379;
-/// Databases are numbered by a C `int`.
-const DB_MAX: u64 = i32::MAX as u64;
 
 /// Which server, and as whom.
 pub(crate) struct Access {
@@ -36,18 +33,23 @@ impl Access {
             .host
             .as_deref()
             .ok_or_else(|| Failure::usage(format!("-h is missing: {cure}")))?;
-        let host = ledger.decide("host", Some(value::host(host)?), None, String::new());
-        let port = number(server.port.as_deref(), "-p", 1, u64::from(u16::MAX), "")?;
-        let port = ledger.decide("port", port, None, PORT);
+        let host = value::host(host)?;
+        ledger.given("host", host.as_str());
+        let port = range::PORT.read_if_given(server.port.as_deref())?;
+        let port = ledger.decide("port", port, PORT);
         let login = LoginChoice::resolve(server, environment)?;
         if let Some(username) = &server.username {
-            ledger.enter("username", username.as_str(), Source::Flag);
+            ledger.given("username", username.as_str());
         }
         if let Some(password) = login.password_in_words() {
-            ledger.enter("password", password, login.source);
+            let origin = match login.given_by {
+                Some(flag) => ledger.origin(flag),
+                None => Source::Environment.into(),
+            };
+            ledger.enter("password", password, origin);
         }
-        let db = number(server.db.as_deref(), "--db", 0, DB_MAX, "")?;
-        let db = ledger.decide("db", db, None, 0);
+        let db = range::DB.read_if_given(server.db.as_deref())?;
+        let db = ledger.decide("db", db, 0);
         let cluster = cluster::resolve(server, data, db, ledger)?;
         Ok(Self {
             host,

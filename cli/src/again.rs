@@ -68,6 +68,8 @@ fn line(flags: &FillFlags, plan: &Plan, with_target: bool) -> String {
     line.value("--seed", &data.seed);
     line.value("--key-layout", &data.key_layout);
     line.value("--preset", &data.preset);
+    let config = switches.config.as_ref();
+    line.value("--config", &config.map(|file| file.to_string_lossy()));
     line.value("-n", &engine.connections);
     line.switch("-s", engine.serial);
     line.value("--command", &engine.command);
@@ -154,6 +156,14 @@ mod tests {
         assert_eq!(
             again("-h db -c --host-map a=b --host-map c=d --keys 9 -s --seed 3 --resume"),
             "redis-client fill -h db -c --host-map 'a=b' --host-map 'c=d' --keys 9 --seed 3 -s --resume"
+        );
+    }
+
+    #[test]
+    fn the_config_file_that_was_named_is_named_again() {
+        assert_eq!(
+            again("-h db --keys 9 --config /dev/null"),
+            "redis-client fill -h db --keys 9 --config /dev/null --resume"
         );
     }
 

@@ -1,12 +1,13 @@
 //! What goes with `-c` and what does not. Owns the flags that mean something for clusters alone;
 //! what a cluster is like is found out by the engine.
 
+use engine::cluster::topology::HostMap;
 use engine::nodes::ClusterOptions;
 use engine::plan::keyspace::KeyLayout;
 
 use crate::exit::Failure;
 use crate::flags::{DataFlags, ServerFlags};
-use crate::ledger::{Ledger, Source};
+use crate::ledger::Ledger;
 
 /// Layouts of keys, the default first.
 pub(crate) fn key_layouts(is_cluster: bool) -> [(&'static str, KeyLayout); 2] {
@@ -25,7 +26,7 @@ pub(crate) fn resolve(
     db: u32,
     ledger: &mut Ledger,
 ) -> Result<Option<ClusterOptions>, Failure> {
-    ledger.decide("cluster", server.cluster.then_some(true), None, false);
+    ledger.switch("cluster", server.cluster);
     if !server.cluster {
         let idle = [
             ("--host-map", !server.host_map.is_empty()),
@@ -40,37 +41,38 @@ pub(crate) fn resolve(
     }
     if db != 0 {
         return Err(Failure::usage(format!(
-            "--db {db} does not go with -c: clusters have database 0 alone; drop --db"
+            "--db {db} does not go with -c: clusters have database 0 alone; drop --db, or give --db 0"
         )));
     }
     if data.key_layout.as_deref() == Some("plain") {
         return Err(Failure::usage(
             "--key-layout plain does not go with -c: its keys would fall into slots by chance; \
-             leave it out, or fill a standalone server",
+             leave it out or give --key-layout slotted, or fill a standalone server",
         ));
     }
-    let mut options = ClusterOptions {
+    let options = ClusterOptions {
         allow_partial: server.allow_partial,
-        ..ClusterOptions::default()
+        host_map: host_map(server.host_map.iter().map(String::as_str))?,
     };
-    for entry in &server.host_map {
-        options.host_map.add(entry).map_err(|why| {
+    if !server.host_map.is_empty() {
+        ledger.given("host-map", server.host_map.join(" "));
+    }
+    ledger.switch("allow-partial", server.allow_partial);
+    Ok(Some(options))
+}
+
+/// The entries of `--host-map`.
+pub(crate) fn host_map<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<HostMap, Failure> {
+    let mut host_map = HostMap::default();
+    for entry in entries {
+        host_map.add(entry).map_err(|why| {
             Failure::usage(format!(
                 "--host-map '{entry}': {why}; write ANNOUNCED=REACHABLE, both HOST or HOST:PORT \
                  (IPv6 with a port: [ADDRESS]:PORT)"
             ))
         })?;
     }
-    if !server.host_map.is_empty() {
-        ledger.enter("host-map", server.host_map.join(" "), Source::Flag);
-    }
-    ledger.decide(
-        "allow-partial",
-        server.allow_partial.then_some(true),
-        None,
-        false,
-    );
-    Ok(Some(options))
+    Ok(host_map)
 }
 
 #[cfg(test)]

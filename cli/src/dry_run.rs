@@ -15,11 +15,7 @@ pub(crate) fn text(settings: &Settings, plan: Option<&Plan>, target: &Target) ->
     let header = ["setting", "value", "from"].map(String::from);
     let rows = settings.ledger.settings().iter().map(|setting| {
         let value = in_words(setting, plan);
-        [
-            setting.name.to_owned(),
-            value,
-            setting.source.name().to_owned(),
-        ]
+        [setting.name.to_owned(), value, setting.origin.to_string()]
     });
     let rows: Vec<[String; 3]> = std::iter::once(header).chain(rows).collect();
     let facts = facts(plan, target);
@@ -98,10 +94,12 @@ fn listing(ledger: &Ledger, plan: Option<&Plan>) -> Value {
         let value = plan
             .and_then(|plan| resolved(setting.name, plan))
             .unwrap_or_else(|| setting.value.clone());
-        (
-            setting.name.to_owned(),
-            json!({"value": value, "source": setting.source.name()}),
-        )
+        let mut entry = json!({"value": value, "source": setting.origin.source.name()});
+        if let Some(place) = &setting.origin.place {
+            entry["file"] = place.file.to_string_lossy().into();
+            entry["line"] = place.line.into();
+        }
+        (setting.name.to_owned(), entry)
     });
     Value::Object(settings.collect())
 }
@@ -161,17 +159,23 @@ mod tests {
     fn the_table_holds_every_setting_with_its_source() {
         let (plan, settings) = plan("-d 500mb --preset fast -n 16 -a hunter2");
         let text = text(&settings, Some(&plan), &target());
+        let fast = crate::preset::tests::built_in("fast");
         assert_eq!(row(&text, "data"), ["data", "500mb", "flag"]);
         assert_eq!(row(&text, "connections"), ["connections", "16", "flag"]);
-        assert_eq!(row(&text, "key-size"), ["key-size", "1024", "preset"]);
+        assert_eq!(
+            row(&text, "key-size"),
+            ["key-size", &fast.key_size.to_string(), "preset"]
+        );
         assert_eq!(row(&text, "seed"), ["seed", "0", "default"]);
         assert_eq!(
             row(&text, "driver"),
             ["driver", "uring", "(auto)", "default"]
         );
         assert_eq!(row(&text, "password"), ["password", "(hidden)", "flag"]);
-        assert_eq!(row(&text, "keys"), ["keys", "102,400"]);
-        assert_eq!(row(&text, "bytes")[..2], ["bytes", "524,288,000"]);
+        let keys = (500_u64 << 20).div_ceil((fast.key_size + fast.value_size) as u64);
+        assert_eq!(row(&text, "keys"), ["keys", &figures::count(keys)]);
+        let bytes = keys * (fast.key_size + fast.value_size) as u64;
+        assert_eq!(row(&text, "bytes")[1], figures::count(bytes));
         assert!(
             text.contains("server memory") && !text.contains("hunter2"),
             "{text}"

@@ -16,16 +16,23 @@ use crate::environment::Environment;
 use crate::exit::{Failure, Status};
 use crate::flags::{FillFlags, Guards};
 use crate::intro::Servers;
+use crate::names::Format;
 use crate::progress::Display;
-use crate::settings::{Format, Settings};
+use crate::settings::Settings;
 use crate::signals::{self, Signals, Stage};
 use crate::{again, console, dry_run, intro, login, output, verify};
 
 /// Runs the command.
 pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status, Failure> {
-    let (switches, guards) = (&flags.switches, &flags.guards);
-    let console = Console::new(switches.quiet, switches.verbose);
     let settings = Settings::resolve(flags, environment)?;
+    let outcome = with_settings(flags, &settings);
+    outcome.map_err(|failure| settings.ledger.explain(failure))
+}
+
+/// Everything that comes behind the settings.
+fn with_settings(flags: &FillFlags, settings: &Settings) -> Result<Status, Failure> {
+    let (switches, guards) = (&settings.switches, &flags.guards);
+    let console = Console::new(switches.quiet, switches.verbose);
     for warning in &settings.warnings {
         console.warning(warning);
     }
@@ -34,25 +41,25 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
     if settings.cluster.is_some() {
         target = target.of_cluster();
     }
-    let mut plan = plan(&settings, target.addresses(), 1)?;
+    let mut plan = plan(settings, target.addresses(), 1)?;
     if guards.dry_run {
-        tell_choices(plan.as_ref(), &settings, console);
+        tell_choices(plan.as_ref(), settings, console);
         let form = match settings.format {
             Format::Text => dry_run::text,
             Format::Json => dry_run::json,
         };
-        output::print(&form(&settings, plan.as_ref(), &target))?;
+        output::print(&form(settings, plan.as_ref(), &target))?;
         return Ok(Status::Complete);
     }
     target.login = settings.login.clone().log_in(login::ask)?;
-    let mut nodes = connect(&target, &settings, console)?;
+    let mut nodes = connect(&target, settings, console)?;
     if nodes.is_cluster() {
-        plan = self::plan(&settings, &nodes.addresses(), nodes.iter().len())?;
+        plan = self::plan(settings, &nodes.addresses(), nodes.iter().len())?;
     }
     plan = plan
         .map(|plan| until::settle(&mut nodes, &plan, settings.flush))
         .transpose()?;
-    tell_choices(plan.as_ref(), &settings, console);
+    tell_choices(plan.as_ref(), settings, console);
     if let Some(note) = plan.as_ref().and_then(intro::appended) {
         console.note(&note);
     }
@@ -61,11 +68,11 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
     warnings.extend(preflight(
         &mut nodes,
         plan.as_ref(),
-        &settings,
+        settings,
         guards,
         console,
     )?);
-    introduce(plan.as_ref(), &settings, &target, &nodes, console);
+    introduce(plan.as_ref(), settings, &target, &nodes, console);
     if settings.flush {
         let keys = flush(&mut nodes, &target, guards, &signals)?;
         if plan.is_none() {
@@ -79,7 +86,7 @@ pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status
     };
     let ready = Ready {
         flags,
-        settings: &settings,
+        settings,
         target: &target,
         signals: &signals,
         console,
@@ -105,7 +112,7 @@ impl Ready<'_> {
         nodes: &mut Nodes,
         mut warnings: Vec<String>,
     ) -> Result<Status, Failure> {
-        let switches = &self.flags.switches;
+        let switches = &self.settings.switches;
         let shown = !switches.quiet && !switches.no_progress;
         let display = Display::new(self.console, shown, plan.payload_bytes());
         let (mut report, plan) = self.fill(plan, nodes, display, &mut warnings)?;

@@ -21,6 +21,12 @@ pub(crate) enum Request {
     Fill(Box<FillFlags>),
     /// A comparison with the plan.
     Verify(Box<VerifyFlags>),
+    /// A list of presets.
+    Presets(PresetsFlags),
+    /// Man pages.
+    Man(ManFlags),
+    /// A script for a shell.
+    Completions(CompletionsFlags),
 }
 
 /// Reads the command line.
@@ -34,6 +40,18 @@ pub(crate) fn read(arguments: &[OsString]) -> Result<Request, Failure> {
             command: Some(Command::Verify(flags)),
             ..
         }) => Ok(Request::Verify(flags)),
+        Ok(Cli {
+            command: Some(Command::Presets(flags)),
+            ..
+        }) => Ok(Request::Presets(flags)),
+        Ok(Cli {
+            command: Some(Command::Man(flags)),
+            ..
+        }) => Ok(Request::Man(flags)),
+        Ok(Cli {
+            command: Some(Command::Completions(flags)),
+            ..
+        }) => Ok(Request::Completions(flags)),
         Ok(Cli { command: None, .. }) => Err(Failure::usage(format!(
             "a command is missing\n{}",
             help::SHORT_USAGE
@@ -70,7 +88,7 @@ fn is_of_fill(name: &str) -> bool {
     override_usage = help::TOP_USAGE,
     after_help = help::TOP_AFTER
 )]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     /// Show this help
@@ -84,14 +102,53 @@ enum Command {
     Fill(Box<FillFlags>),
     /// Compare what a server holds with what a fill would write
     Verify(Box<VerifyFlags>),
+    /// List the presets, those of the config file too
+    Presets(PresetsFlags),
+    /// Print a man page, or write all of them
+    Man(ManFlags),
+    /// Print a script that has a shell complete commands and options
+    Completions(CompletionsFlags),
+}
+
+/// The flags of `redis-client presets`.
+#[derive(Debug, Args)]
+#[command(override_usage = help::PRESETS_USAGE, after_help = help::PRESETS_AFTER)]
+pub(crate) struct PresetsFlags {
+    /// text or json: one object on standard output [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) output: Option<String>,
+    /// Presets of this config file [default: ~/.config/redis-client/config.toml, where it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// What `redis-client man` is given.
+#[derive(Debug, Args)]
+#[command(override_usage = help::MAN_USAGE)]
+pub(crate) struct ManFlags {
+    /// The command whose page to print [default: the page of the program]
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+    /// Write the pages of the program and of all its commands into this folder instead
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) into: Option<PathBuf>,
+}
+
+/// What `redis-client completions` is given.
+#[derive(Debug, Args)]
+#[command(override_usage = help::COMPLETIONS_USAGE, after_help = help::COMPLETIONS_AFTER)]
+pub(crate) struct CompletionsFlags {
+    /// bash, zsh or fish
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Option<String>,
 }
 
 /// The flags of `redis-client fill`, as they are written.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(
     disable_help_flag = true,
     override_usage = help::FILL_USAGE,
-    after_help = help::FILL_AFTER
+    after_help = help::fill_after()
 )]
 pub(crate) struct FillFlags {
     #[command(flatten, next_help_heading = "Server")]
@@ -120,7 +177,7 @@ pub(crate) struct FillFlags {
 }
 
 /// What is asked before a fill, and what is let through.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Guards {
     /// Show every setting, where it came from, and what the fill would need; do not connect
     #[arg(long)]
@@ -138,7 +195,7 @@ pub(crate) struct Guards {
 }
 
 /// What becomes of keys that exist, and of those that are to be added to them.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ExistingFlags {
     /// Empty the database first (FLUSHDB), after every other check has passed; without an amount:
     /// do nothing else
@@ -163,7 +220,7 @@ pub(crate) struct ExistingFlags {
 }
 
 /// The flags of `redis-client verify`, as they are written.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(
     disable_help_flag = true,
     override_usage = help::VERIFY_USAGE,
@@ -191,7 +248,7 @@ pub(crate) struct VerifyFlags {
 }
 
 /// Which server, and as whom.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ServerFlags {
     /// Server, or any node of the cluster (required); every address that the name has is tried
     #[arg(short = 'h', long, value_name = "HOST")]
@@ -229,7 +286,7 @@ pub(crate) struct ServerFlags {
 }
 
 /// Which keys and values.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct DataFlags {
     /// Key plus value bytes that the keyspace shall hold: GiB (1, 0.5) or with a unit (500mb =
     /// 500 * 2^20, 1g = 10^9, 2GiB)
@@ -257,14 +314,12 @@ pub(crate) struct DataFlags {
     /// [default: plain, with -c slotted]
     #[arg(long, value_name = "LAYOUT")]
     pub(crate) key_layout: Option<String>,
-    /// Sizes (and depth and connections of a fill) for a use: fast, balanced, memory-efficient,
-    /// session-cache, object-cache
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = help::preset())]
     pub(crate) preset: Option<String>,
 }
 
 /// How the bytes reach the server.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct EngineFlags {
     /// Connections, with -c per master, 1 to 1024 [default: 2]
     #[arg(short = 'n', long, value_name = "NUM", allow_hyphen_values = true)]
@@ -304,7 +359,7 @@ pub(crate) struct EngineFlags {
 }
 
 /// What is told, and for how long nothing may move.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Switches {
     /// text or json: one object on standard output [default: text]
     #[arg(long, value_name = "FORMAT")]
@@ -321,6 +376,10 @@ pub(crate) struct Switches {
     /// Say more about the plan
     #[arg(short, long)]
     pub(crate) verbose: bool,
+    /// Take defaults and presets from this file [default: ~/.config/redis-client/config.toml, where
+    /// it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Show this help
     #[arg(long, action = ArgAction::HelpShort)]
     pub(crate) help: Option<bool>,

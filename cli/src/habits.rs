@@ -9,7 +9,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::value;
 
 /// Every command.
-const COMMANDS: [&str; 2] = ["fill", "verify"];
+pub(crate) const COMMANDS: [&str; 5] = ["fill", "verify", "presets", "man", "completions"];
+/// Those that talk to a server.
+const TALKING: [&str; 2] = ["fill", "verify"];
 const NO_URI: &str = "URIs are not supported: give -h HOST, -p PORT, -a PASSWORD (or \
      REDISCLI_AUTH), -u USER and --db N";
 const NO_UNIX_SOCKET: &str = "unix sockets are not supported: give -h HOST and -p PORT";
@@ -109,7 +111,7 @@ pub(crate) fn explain(
 }
 
 /// The name under which a flag is spoken of.
-fn short(flag: &str) -> String {
+pub(crate) fn short(flag: &str) -> String {
     let short = match flag {
         "--host" => 'h',
         "--port" => 'p',
@@ -151,6 +153,9 @@ fn unknown(
     let Some(command) = command_of(arguments) else {
         return command_missing(argument);
     };
+    if !TALKING.contains(&command) {
+        return None;
+    }
     let name = argument.split('=').next().unwrap_or(argument);
     if command == "verify" && is_of_fill(name) {
         return Some(format!(
@@ -203,7 +208,8 @@ fn command_missing(given: &str) -> Option<String> {
     } else {
         let meant = value::nearest(given, &COMMANDS).map(|name| format!("; did you mean {name}?"));
         let meant = meant.unwrap_or_default();
-        format!("'{given}' is not a command; there are fill and verify{meant}: {example}")
+        let names = value::listed(&COMMANDS).replace(" or ", " and ");
+        format!("'{given}' is not a command; there are {names}{meant}: {example}")
     })
 }
 

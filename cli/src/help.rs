@@ -1,15 +1,21 @@
 //! The texts around the list of flags in `--help`. Text only; tests hold its figures to the code.
 
+use crate::config::Config;
+use crate::preset::{self, PRESETS};
+use crate::presets;
+
 /// Usage of the program.
 pub(crate) const TOP_USAGE: &str = "\
 redis-client fill -h HOST [-d AMOUNT | --keys N] [OPTIONS]
-       redis-client verify -h HOST [-d AMOUNT | --keys N] [OPTIONS]";
+       redis-client verify -h HOST [-d AMOUNT | --keys N] [OPTIONS]
+       redis-client presets | man [COMMAND] | completions SHELL";
 
 /// What is shown where no command is given.
 pub(crate) const SHORT_USAGE: &str = "\
 usage: redis-client fill -h HOST [-d AMOUNT | --keys N] [OPTIONS]
        redis-client verify -h HOST [-d AMOUNT | --keys N] [OPTIONS]
-       redis-client fill --help    every option, presets, examples (verify --help likewise)
+       redis-client presets | man [COMMAND] | completions SHELL
+       redis-client fill --help    every option, presets, examples (the others likewise)
        redis-client --version";
 
 /// Below the list of commands.
@@ -27,18 +33,50 @@ redis-client fill -h HOST -d AMOUNT [OPTIONS]      fill up to an amount of bytes
        redis-client fill -h HOST --until-memory 75%       fill until so much memory is used
        redis-client fill -h HOST [-c] -f                  only empty the database(s)";
 
+/// What `--preset` is for.
+pub(crate) fn preset() -> String {
+    let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
+    format!(
+        "Sizes (and depth and connections of a fill) for a use: {}, or a preset of the config file",
+        names.join(", ")
+    )
+}
+
 /// Below the list of flags of `fill`.
-pub(crate) const FILL_AFTER: &str = "\
-Presets:               key size  value size  depth  connections
-  fast                     1024        4096   2000            8   most bytes per second
-  balanced                  512        2048   1000            4   speed and memory in balance
-  memory-efficient          128         512   1000            2   small keys and values
-  session-cache              64         256   5000            4   like a store of sessions
-  object-cache              256        8192   1000            4   like a store of objects
+pub(crate) fn fill_after() -> String {
+    let mut text = format!(
+        "Presets:           {}\n",
+        presets::COLUMNS
+            .map(|(title, _, width)| format!("{title:>width$}"))
+            .concat()
+            .trim_start()
+    );
+    for preset in preset::all(&Config::default()) {
+        text += &format!("  {}\n", presets::row(&preset, 16));
+    }
+    text + FILL_AFTER
+}
+
+/// Below the presets.
+const FILL_AFTER: &str = "
+Config file:
+  ~/.config/redis-client/config.toml (below XDG_CONFIG_HOME, where that is set), or --config FILE.
+  It holds defaults and presets, under the names of the flags:
+
+    [defaults]
+    connections = 4
+    password-file = \"redis.pw\"        # next to this file; passwords themselves are refused
+    [presets.sessions]                # --preset sessions; comes before a built-in one
+    key-size = 64
+    value-size = 256
+    replies = \"each\"
+
+  How much to fill, and -f, -y, --force, --resume, --append and the like, have to be on the
+  command line. --config /dev/null does without the file; redis-client presets lists what it adds.
 
 Precedence:
-  explicit flag > --preset > REDIS_CLIENT_FILL_CHUNK_KB > default. The variable sets the
-  pipeline depth alone: KB * 1024 / (key size + value size + 60), at least 1, at most
+  explicit flag > --preset > REDIS_CLIENT_FILL_CHUNK_KB > config file > default. The variable sets
+  the pipeline depth alone: KB * 1024 / (key size + value size + 60), at least 1, at most
   100000; it is 8192 where it is not set. --dry-run shows where each setting came from.
 
 Passwords:
@@ -111,30 +149,26 @@ Exit status:
   3    the server cannot be reached, or refuses the login
   130  interrupted by SIGINT (Ctrl-C), 143 by SIGTERM; the report is printed all the same";
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::preset::PRESETS;
+/// Usage of `presets`.
+pub(crate) const PRESETS_USAGE: &str = "redis-client presets [--output json] [--config FILE]";
 
-    #[test]
-    fn the_table_of_presets_is_the_code_s() {
-        for preset in PRESETS {
-            let row = FILL_AFTER
-                .lines()
-                .find(|line| line.split_whitespace().next() == Some(preset.name))
-                .unwrap_or_else(|| panic!("{}", preset.name));
-            let figures: Vec<u64> = row
-                .split_whitespace()
-                .skip(1)
-                .map_while(|word| word.parse().ok())
-                .collect();
-            let expected = [
-                preset.key_size as u64,
-                preset.value_size as u64,
-                preset.pipeline_depth,
-                preset.connections as u64,
-            ];
-            assert_eq!(figures, expected, "{row}");
-        }
-    }
-}
+/// Below the list of flags of `presets`.
+pub(crate) const PRESETS_AFTER: &str = "\
+A preset of the config file comes before a built-in one of the same name. Flags change single
+settings: redis-client fill -h localhost -d 10 --preset fast -n 16";
+
+/// Usage of `man`.
+pub(crate) const MAN_USAGE: &str = "\
+redis-client man [COMMAND] | man -l -
+       redis-client man --into FOLDER";
+
+/// Usage of `completions`.
+pub(crate) const COMPLETIONS_USAGE: &str = "redis-client completions SHELL";
+
+/// Below the list of what `completions` takes.
+pub(crate) const COMPLETIONS_AFTER: &str = "\
+Examples:
+  source <(redis-client completions bash)
+  redis-client completions zsh > ~/.zfunc/_redis-client      a folder of $fpath
+  redis-client completions fish > ~/.config/fish/completions/redis-client.fish
+make install puts them where the shells look.";

@@ -12,7 +12,6 @@ use crate::environment::{AUTH_VARIABLE, Environment};
 use crate::exit::{Failure, Status};
 use crate::flags::ServerFlags;
 use crate::habits;
-use crate::ledger::Source;
 
 /// Longest password that is read from a file.
 const PASSWORD_BYTES_MAX: u64 = 64 << 10;
@@ -24,8 +23,8 @@ const SIGINT: i32 = nix::sys::signal::Signal::SIGINT as i32;
 pub(crate) struct LoginChoice {
     username: Option<String>,
     password: Password,
-    /// Who decided on the way of the password.
-    pub(crate) source: Source,
+    /// The flag that gives the password, by its long name; `None` for the environment, too.
+    pub(crate) given_by: Option<&'static str>,
     /// What the user should know, one line each.
     pub(crate) warnings: Vec<String>,
 }
@@ -55,30 +54,27 @@ impl LoginChoice {
             )));
         }
         let mut warnings = Vec::new();
-        let (password, source) = if let Some(password) = &flags.password {
+        let (password, given_by) = if let Some(password) = &flags.password {
             if password.is_empty() {
                 return Err(empty("-a"));
             }
-            (Password::Known(password.clone()), Source::Flag)
+            (Password::Known(password.clone()), Some("password"))
         } else if let Some(path) = &flags.password_file {
             (
                 Password::Known(read_file(path, &mut warnings)?),
-                Source::Flag,
+                Some("password-file"),
             )
         } else if flags.ask_password {
-            (Password::ToBeAsked, Source::Flag)
+            (Password::ToBeAsked, Some("ask-password"))
         } else if let Some(auth) = environment.auth.as_ref().filter(|auth| !auth.is_empty()) {
             let auth = auth.to_str().ok_or_else(|| {
                 Failure::usage(format!(
                     "{AUTH_VARIABLE} is not UTF-8; set it to the password"
                 ))
             })?;
-            (
-                Password::Known(Secret::new(auth.to_owned())),
-                Source::Environment,
-            )
+            (Password::Known(Secret::new(auth.to_owned())), None)
         } else {
-            (Password::None, Source::Default)
+            (Password::None, None)
         };
         if let Some(username) = &flags.username {
             if let Some(explanation) = habits::of_username(username) {
@@ -94,7 +90,7 @@ impl LoginChoice {
         Ok(Self {
             username: flags.username.clone(),
             password,
-            source,
+            given_by,
             warnings,
         })
     }
@@ -247,10 +243,9 @@ mod tests {
             login("-h x -u me", Some("env")).username.as_deref(),
             Some("me")
         );
-        assert_eq!(
-            resolve("-h x", Some("env")).unwrap().source,
-            Source::Environment
-        );
+        let given_by = |line| resolve(line, Some("env")).unwrap().given_by;
+        assert_eq!(given_by("-h x"), None);
+        assert_eq!(given_by("-h x -a flag"), Some("password"));
     }
 
     #[test]

@@ -6,6 +6,8 @@
 mod access;
 mod again;
 mod cluster;
+mod completions;
+mod config;
 mod confirm;
 mod console;
 mod contents;
@@ -20,11 +22,17 @@ mod flags;
 mod habits;
 mod help;
 mod intro;
+mod keys;
+mod layers;
 mod ledger;
 mod login;
+mod man;
+mod names;
 mod output;
 mod preset;
+mod presets;
 mod progress;
+mod range;
 mod scope;
 mod settings;
 mod signals;
@@ -56,5 +64,8 @@ fn run(arguments: &[OsString]) -> Result<Status, Failure> {
         Request::Show(text) => output::print(&text).map(|()| Status::Complete),
         Request::Fill(flags) => fill::run(&flags, &Environment::of_process()),
         Request::Verify(flags) => verify::run(&flags, &Environment::of_process()),
+        Request::Presets(flags) => presets::run(&flags, &Environment::of_process()),
+        Request::Man(flags) => man::run(&flags),
+        Request::Completions(flags) => completions::run(&flags),
     }
 }

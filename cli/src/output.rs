@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::exit::Failure;
 use crate::figures::{self, count};
-use crate::settings::Format;
+use crate::names::Format;
 use crate::{findings, signals};
 
 /// So many servers are listed in the text form.

@@ -6,8 +6,8 @@ use engine::plan::memory_target::MemoryTarget;
 
 use crate::exit::Failure;
 use crate::flags::{DataFlags, ExistingFlags};
-use crate::ledger::{Ledger, Source};
-use crate::value;
+use crate::ledger::Ledger;
+use crate::{range, value};
 
 /// What to put onto the servers.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,25 +93,24 @@ impl Scope {
         }
         let until = existing.until_memory.as_deref();
         if let Some(given) = until {
-            ledger.enter("until-memory", given, Source::Flag);
+            ledger.given("until-memory", given);
         }
         let until = until.map(value::memory_target).transpose()?;
         let amount = match (amount(data, ledger)?, &existing.append) {
             (Some(amount), _) => amount,
             (None, Some(given)) => {
-                ledger.enter("append", given.as_str(), Source::Flag);
+                ledger.given("append", given.as_str());
                 value::keys_or_bytes(given)?
             }
             (None, None) if until.is_some() => Amount::AsManyAsFit,
             (None, None) => return Self::idle(existing),
         };
-        let on = |given: bool| given.then_some(true);
         Ok(Some(Self {
             amount,
             append: existing.append.is_some(),
             until,
-            resume: ledger.decide("resume", on(existing.resume), None, false),
-            only_missing: ledger.decide("only-missing", on(existing.only_missing), None, false),
+            resume: ledger.switch("resume", existing.resume),
+            only_missing: ledger.switch("only-missing", existing.only_missing),
         }))
     }
 
@@ -135,12 +134,12 @@ pub(crate) fn amount(data: &DataFlags, ledger: &mut Ledger) -> Result<Option<Amo
         )),
         (Some(given), None) => {
             let amount = value::amount(given)?;
-            ledger.enter("data", given.as_str(), Source::Flag);
+            ledger.given("data", given.as_str());
             Ok(Some(amount))
         }
         (None, Some(given)) => {
-            let keys = value::whole("--keys", given, 1..=u64::MAX - 1, "keys")?;
-            ledger.enter("keys", keys, Source::Flag);
+            let keys = range::KEYS.read::<u64>(given)?;
+            ledger.given("keys", keys);
             Ok(Some(Amount::Keys(keys)))
         }
         (None, None) => Ok(None),

@@ -1,38 +1,29 @@
-//! From flags, preset and environment to settings, each with its source. Owns the defaults and
-//! what goes with what; what the engine can do with the settings is decided by its `Plan`.
+//! From the flags in force to settings, each with its source. Owns the defaults and what goes with
+//! what; which flags are in force is decided in [`layers`](crate::layers), and what the engine can do with the settings is decided by its `Plan`.
 
 use std::time::Duration;
 
 use engine::PlanOptions;
 use engine::nodes::ClusterOptions;
-use engine::plan::options::{CONNECTIONS_MAX, STALL_SECONDS, STALL_SECONDS_MAX};
+use engine::plan::options::STALL_SECONDS;
 use engine::plan::{DriverChoice, ReactorChoice, RepliesChoice, SendChoice};
 use engine::verify::Sample;
 
 use crate::access::Access;
+use crate::config::Config;
 use crate::contents::Contents;
-use crate::depth::{self, Batch};
 use crate::environment::Environment;
 use crate::exit::Failure;
 use crate::flags::{EngineFlags, FillFlags, Switches, VerifyFlags};
+use crate::layers::{self, InForce};
 use crate::ledger::{Ledger, Source};
 use crate::login::LoginChoice;
-use crate::preset::Preset;
+use crate::names::{DRIVERS, FORMATS, Format, REPLIES, SENDS};
 use crate::scope::Scope;
 use crate::scope::amount;
-use crate::value::number;
-use crate::{habits, value};
+use crate::{depth, habits, range, value};
 
 const CONNECTIONS: usize = 2;
-
-/// How the result is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// For people.
-    Text,
-    /// One JSON object.
-    Json,
-}
 
 /// What the command line asks for, checked as far as that is possible without a server.
 #[derive(Debug)]
@@ -55,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) verify: Option<Sample>,
     /// How to tell the result.
     pub(crate) format: Format,
+    /// What is told, and how much of it.
+    pub(crate) switches: Switches,
     /// Where each of these came from.
     pub(crate) ledger: Ledger,
     /// What the user should know, one line each.
@@ -62,36 +55,54 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Resolves flags in an environment. Reads a password file; contacts nobody.
-    pub(crate) fn resolve(flags: &FillFlags, environment: &Environment) -> Result<Self, Failure> {
-        let mut ledger = Ledger::default();
+    /// Resolves flags in an environment. Reads the config file and a password file; contacts nobody.
+    pub(crate) fn resolve(written: &FillFlags, environment: &Environment) -> Result<Self, Failure> {
+        let InForce {
+            flags,
+            origins,
+            config,
+        } = layers::lay(written, environment)?;
+        let mut ledger = Ledger::new(origins);
+        enter_file(&config, &flags.switches, &mut ledger);
+        let resolved = Self::of_fill((written, &flags), environment, &mut ledger);
+        let mut settings = resolved.map_err(|failure| ledger.explain(failure))?;
+        settings.warnings.extend(config.warnings);
+        settings.ledger = ledger;
+        Ok(settings)
+    }
+
+    /// Resolves the flags in force; `written` are those of the command line. The ledger is left to
+    /// the caller.
+    fn of_fill(
+        (written, flags): (&FillFlags, &FillFlags),
+        environment: &Environment,
+        ledger: &mut Ledger,
+    ) -> Result<Self, Failure> {
         let access = Access::resolve(
             (&flags.server, &flags.data),
             environment,
             "name the server to fill, as in redis-client fill -h localhost -d 1",
-            &mut ledger,
+            ledger,
         )?;
         let mut warnings = access.login.warnings.clone();
-        let scope = Scope::resolve(&flags.data, &flags.existing, &mut ledger)?;
-        let flush = flags.existing.flush;
-        ledger.decide("flush", flush.then_some(true), None, false);
-        let allow_eviction = flags.guards.allow_eviction;
-        ledger.decide(
-            "allow-eviction",
-            allow_eviction.then_some(true),
-            None,
-            false,
-        );
+        let scope = Scope::resolve(&flags.data, &flags.existing, ledger)?;
+        let flush = ledger.switch("flush", flags.existing.flush);
+        if flush && !ledger.is_written("host") {
+            return Err(Failure::usage(
+                "-f empties a database, so the server has to be named on the command line: give -h",
+            ));
+        }
+        ledger.switch("allow-eviction", flags.guards.allow_eviction);
         let fill = match scope {
             Some(scope) => Some(plan_options(
                 &scope,
                 flags,
                 environment,
-                &mut ledger,
+                ledger,
                 &mut warnings,
             )?),
             None if flush => {
-                refuse_idle_flags(flags)?;
+                refuse_idle_flags(written)?;
                 None
             }
             None => {
@@ -104,9 +115,9 @@ impl Settings {
         let sample = verify.map(|given| value::sample("--verify", given));
         let verify = sample.transpose()?;
         if let Some(given) = &flags.verify {
-            ledger.enter("verify", given.as_str(), Source::Flag);
+            ledger.given("verify", given.as_str());
         }
-        let format = format(&flags.switches, &mut ledger)?;
+        let format = told(&flags.switches, ledger)?;
         Ok(Self {
             host: access.host,
             port: access.port,
@@ -117,33 +128,53 @@ impl Settings {
             fill,
             verify,
             format,
-            ledger,
+            switches: flags.switches.clone(),
+            ledger: Ledger::default(),
             warnings,
         })
     }
 
     /// Resolves the flags of `verify` in an environment, as [`resolve`](Self::resolve) does.
     pub(crate) fn resolve_verify(
-        flags: &VerifyFlags,
+        written: &VerifyFlags,
         environment: &Environment,
     ) -> Result<Self, Failure> {
-        let mut ledger = Ledger::default();
+        let InForce {
+            flags,
+            origins,
+            config,
+        } = layers::lay(written, environment)?;
+        let mut ledger = Ledger::new(origins);
+        enter_file(&config, &flags.switches, &mut ledger);
+        let resolved = Self::of_verify(&flags, environment, &mut ledger);
+        let mut settings = resolved.map_err(|failure| ledger.explain(failure))?;
+        settings.warnings.extend(config.warnings);
+        settings.ledger = ledger;
+        Ok(settings)
+    }
+
+    /// Resolves the flags in force, as [`of_fill`](Self::of_fill) does.
+    fn of_verify(
+        flags: &VerifyFlags,
+        environment: &Environment,
+        ledger: &mut Ledger,
+    ) -> Result<Self, Failure> {
         let access = Access::resolve(
             (&flags.server, &flags.data),
             environment,
             "name the server, as in redis-client verify -h localhost -d 1",
-            &mut ledger,
+            ledger,
         )?;
-        let amount = amount(&flags.data, &mut ledger)?.ok_or_else(|| {
+        let amount = amount(&flags.data, ledger)?.ok_or_else(|| {
             Failure::usage("nothing to verify: give -d or --keys, as for the fill")
         })?;
-        let contents = Contents::resolve(&flags.data, flags.server.cluster, &mut ledger)?;
+        let contents = Contents::resolve(&flags.data, flags.server.cluster, ledger)?;
         let given = flags.sample.as_deref();
         let sample = given.map(|given| value::sample("--sample", given));
         let sample = sample.transpose()?.unwrap_or(Sample::All);
-        ledger.decide("sample", given, None, "100%");
-        let stall_timeout = stall_timeout(&flags.switches, &mut ledger)?;
-        let format = format(&flags.switches, &mut ledger)?;
+        ledger.decide("sample", given, "100%");
+        let stall_timeout = stall_timeout(&flags.switches, ledger)?;
+        let format = told(&flags.switches, ledger)?;
         let options = PlanOptions {
             amount,
             key_size: contents.key_size,
@@ -180,30 +211,46 @@ impl Settings {
             fill: Some(options),
             verify: Some(sample),
             format,
-            ledger,
+            switches: flags.switches.clone(),
+            ledger: Ledger::default(),
         })
     }
 }
 
-/// `--output`.
-fn format(switches: &Switches, ledger: &mut Ledger) -> Result<Format, Failure> {
-    ledger.decide_name(
-        "output",
-        switches.output.as_deref(),
-        &[("text", Format::Text), ("json", Format::Json)],
-    )
+/// The config file, where one was read.
+fn enter_file(config: &Config, switches: &Switches, ledger: &mut Ledger) {
+    if let Some(file) = &config.file {
+        let source = if switches.config.is_some() {
+            Source::Flag
+        } else {
+            Source::Default
+        };
+        ledger.enter("config", file.to_string_lossy(), source);
+    }
+}
+
+/// `--output`, and what is told besides.
+fn told(switches: &Switches, ledger: &mut Ledger) -> Result<Format, Failure> {
+    let format = ledger.decide_name("output", switches.output.as_deref(), FORMATS)?;
+    if switches.quiet && switches.verbose {
+        return Err(Failure::usage(
+            "--quiet and --verbose contradict each other: keep one of them",
+        ));
+    }
+    for (name, is_on) in [
+        ("quiet", switches.quiet),
+        ("no-progress", switches.no_progress),
+        ("verbose", switches.verbose),
+    ] {
+        ledger.switch(name, is_on);
+    }
+    Ok(format)
 }
 
 /// `--stall-timeout`.
 fn stall_timeout(switches: &Switches, ledger: &mut Ledger) -> Result<Duration, Failure> {
-    let stall = number(
-        switches.stall_timeout.as_deref(),
-        "--stall-timeout",
-        1,
-        STALL_SECONDS_MAX,
-        "seconds",
-    )?;
-    let stall = ledger.decide("stall-timeout", stall, None, STALL_SECONDS);
+    let stall = range::STALL_TIMEOUT.read_if_given(switches.stall_timeout.as_deref())?;
+    let stall = ledger.decide("stall-timeout", stall, STALL_SECONDS);
     Ok(Duration::from_secs(stall))
 }
 
@@ -217,23 +264,17 @@ fn plan_options(
 ) -> Result<PlanOptions, Failure> {
     let engine = &flags.engine;
     let contents = Contents::resolve(&flags.data, flags.server.cluster, ledger)?;
-    let preset = contents.preset;
-    let (connections, reactors) = connections_and_reactors(engine, preset, ledger)?;
-    let pipeline_depth = {
-        let batch = Batch {
-            preset,
-            key_size: contents.key_size,
-            value_size: contents.value_size,
-        };
-        depth::pipeline_depth(engine, &batch, environment, ledger, warnings)?
-    };
+    let (connections, reactors) = connections_and_reactors(engine, ledger)?;
+    let sizes = (contents.key_size, contents.value_size);
+    let pipeline_depth = depth::pipeline_depth(engine, sizes, environment, ledger, warnings)?;
     let command = command(flags, ledger)?;
     let replies = ledger.decide_name("replies", engine.replies.as_deref(), REPLIES)?;
     let driver = ledger.decide_name("driver", engine.driver.as_deref(), DRIVERS)?;
     let send = ledger.decide_name("send", engine.send.as_deref(), SENDS)?;
     let stall_timeout = stall_timeout(&flags.switches, ledger)?;
     let tune = crate::tune::resolve(flags, ledger)?;
-    let pin = ledger.decide("pin", engine.no_pin.then_some(false), None, true);
+    let pin = !engine.no_pin;
+    ledger.enter("pin", pin, ledger.origin_of_switch("no-pin", engine.no_pin));
     Ok(PlanOptions {
         amount: scope.amount,
         key_size: contents.key_size,
@@ -264,50 +305,27 @@ fn plan_options(
 fn command(flags: &FillFlags, ledger: &mut Ledger) -> Result<engine::Command, Failure> {
     let given = flags.engine.command.as_deref();
     let command = given.map(str::parse).transpose()?.unwrap_or_default();
-    ledger.decide("command", given, None, "set");
+    ledger.decide("command", given, "set");
     Ok(command)
 }
-
-/// Names of `--replies`, the default first.
-const REPLIES: &[(&str, RepliesChoice)] = &[
-    ("auto", RepliesChoice::Auto),
-    ("fenced", RepliesChoice::Fenced),
-    ("each", RepliesChoice::Each),
-];
-/// Names of `--driver`, the default first.
-const DRIVERS: &[(&str, DriverChoice)] = &[
-    ("auto", DriverChoice::Auto),
-    ("uring", DriverChoice::Uring),
-    ("tokio-uring", DriverChoice::TokioUring),
-    ("socket", DriverChoice::Socket),
-];
-/// Names of `--send`, the default first.
-const SENDS: &[(&str, SendChoice)] = &[
-    ("auto", SendChoice::Auto),
-    ("zc", SendChoice::Zc),
-    ("fixed", SendChoice::Fixed),
-    ("copy", SendChoice::Copy),
-];
 
 /// `-n`, `-s`, `--reactors` and `--no-pin`, which have to agree.
 fn connections_and_reactors(
     engine: &EngineFlags,
-    preset: Option<&Preset>,
     ledger: &mut Ledger,
 ) -> Result<(usize, ReactorChoice), Failure> {
     let connections = engine
         .connections
         .as_deref()
         .map(|given| {
-            number::<usize>(Some(given), "-n", 1, CONNECTIONS_MAX as u64, "connections").map_err(
-                |mut failure| {
+            range::CONNECTIONS
+                .read::<usize>(given)
+                .map_err(|mut failure| {
                     failure.message += habits::of_connections(given).unwrap_or_default();
                     failure
-                },
-            )
+                })
         })
-        .transpose()?
-        .flatten();
+        .transpose()?;
     let reactors = engine
         .reactors
         .as_deref()
@@ -321,9 +339,8 @@ fn connections_and_reactors(
     }
     let shown = engine.reactors.as_deref();
     if !engine.serial {
-        let of_preset = preset.map(|preset| preset.connections);
-        let connections = ledger.decide("connections", connections, of_preset, CONNECTIONS);
-        ledger.decide("reactors", shown, None, "auto");
+        let connections = ledger.decide("connections", connections, CONNECTIONS);
+        ledger.decide("reactors", shown, "auto");
         return Ok((connections, reactors.unwrap_or(ReactorChoice::Auto)));
     }
     if let Some(connections) = connections.filter(|connections| *connections != 1) {
@@ -377,3 +394,7 @@ fn refuse_idle_flags(flags: &FillFlags) -> Result<(), Failure> {
 #[cfg(test)]
 #[path = "settings_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "precedence_tests.rs"]
+mod precedence_tests;

@@ -9,6 +9,7 @@ use engine::Amount;
 
 use super::*;
 use crate::flags::tests::{fill, verify};
+use crate::preset::tests::built_in;
 
 fn resolve_in(line: &str, chunk_kib: Option<&str>) -> Result<Settings, Failure> {
     let environment = Environment {
@@ -77,8 +78,18 @@ fn flag_before_preset_before_environment_before_default() {
     for (line, chunk_kib, depth, source) in [
         ("", None, 7738, "default"),
         ("", Some("64"), chunk_64, "env"),
-        ("--preset fast", None, 2000, "preset"),
-        ("--preset fast", Some("64"), 2000, "preset"),
+        (
+            "--preset fast",
+            None,
+            built_in("fast").pipeline_depth,
+            "preset",
+        ),
+        (
+            "--preset fast",
+            Some("64"),
+            built_in("fast").pipeline_depth,
+            "preset",
+        ),
         ("--pipeline-depth 9", None, 9, "flag"),
         ("--pipeline-depth 9", Some("64"), 9, "flag"),
         ("--pipeline-depth 9 --preset fast", Some("64"), 9, "flag"),
@@ -144,9 +155,10 @@ fn a_preset_gives_way_to_each_flag_on_its_own() {
     let options = settings.fill.as_ref().unwrap();
     assert_eq!(
         (options.key_size, options.value_size, options.connections),
-        (64, 300, 16)
+        (built_in("session-cache").key_size, 300, 16)
     );
-    assert_eq!(options.pipeline_depth, 5000);
+    let depth = built_in("session-cache").pipeline_depth;
+    assert_eq!(options.pipeline_depth, depth);
     let sources = sources(&settings);
     assert_eq!(sources["key-size"], "preset");
     assert_eq!(sources["value-size"], "flag");

@@ -6,16 +6,17 @@ use crate::exit::Failure;
 use crate::flags::{EngineFlags, FillFlags};
 use crate::ledger::Ledger;
 
-/// What may be tuned, where that is asked for: what no flag gives.
+/// What may be tuned, where that is asked for: what no flag on the command line gives.
 pub(crate) fn resolve(flags: &FillFlags, ledger: &mut Ledger) -> Result<Option<Tunable>, Failure> {
     let engine = &flags.engine;
-    ledger.decide("tune", engine.tune.then_some(true), None, false);
+    ledger.switch("tune", engine.tune);
     if !engine.tune {
         return Ok(None);
     }
+    let is_written = |flag: &Option<String>, name| flag.is_some() && ledger.is_written(name);
     let tunable = Tunable {
-        connections: engine.connections.is_none(),
-        pipeline_depth: engine.pipeline_depth.is_none(),
+        connections: !is_written(&engine.connections, "connections"),
+        pipeline_depth: !is_written(&engine.pipeline_depth, "pipeline-depth"),
     };
     let refuse = |why: &str| Err(Failure::usage(format!("--tune {why}")));
     if engine.serial {

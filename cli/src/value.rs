@@ -81,7 +81,7 @@ pub(crate) fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
 }
 
 /// `a, b or c`.
-fn listed(names: &[&str]) -> String {
+pub(crate) fn listed(names: &[&str]) -> String {
     match names {
         [] => String::new(),
         [one] => (*one).to_owned(),
@@ -195,21 +195,6 @@ pub(crate) fn reactors(given: &str) -> Result<ReactorChoice, Failure> {
         cores.push(core);
     }
     Ok(ReactorChoice::Cores(cores))
-}
-
-/// A number behind a flag, where the flag is given.
-pub(crate) fn number<T: TryFrom<u64>>(
-    given: Option<&str>,
-    flag: &str,
-    min: u64,
-    max: u64,
-    unit: &str,
-) -> Result<Option<T>, Failure> {
-    let Some(given) = given else { return Ok(None) };
-    let number = whole(flag, given, min..=max, unit)?;
-    T::try_from(number)
-        .map(Some)
-        .map_err(|_| Failure::usage(format!("{flag} {given} is too large for this machine")))
 }
 
 #[cfg(test)]

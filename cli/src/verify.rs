@@ -13,16 +13,23 @@ use crate::environment::Environment;
 use crate::exit::{Failure, Status};
 use crate::flags::VerifyFlags;
 use crate::intro::{self, Servers};
+use crate::names::Format;
 use crate::progress::Display;
-use crate::settings::{Format, Settings};
+use crate::settings::Settings;
 use crate::signals::{Signals, Stage};
 use crate::{console, fill, findings, login, output};
 
 /// Runs the command.
 pub(crate) fn run(flags: &VerifyFlags, environment: &Environment) -> Result<Status, Failure> {
-    let switches = &flags.switches;
-    let console = Console::new(switches.quiet, switches.verbose);
     let settings = Settings::resolve_verify(flags, environment)?;
+    let outcome = with_settings(&settings);
+    outcome.map_err(|failure| settings.ledger.explain(failure))
+}
+
+/// Everything that comes behind the settings.
+fn with_settings(settings: &Settings) -> Result<Status, Failure> {
+    let switches = &settings.switches;
+    let console = Console::new(switches.quiet, switches.verbose);
     for warning in &settings.warnings {
         console.warning(warning);
     }
@@ -32,10 +39,10 @@ pub(crate) fn run(flags: &VerifyFlags, environment: &Environment) -> Result<Stat
         target = target.of_cluster();
     }
     // Before anybody is asked for a password.
-    fill::plan(&settings, target.addresses(), 1)?;
+    fill::plan(settings, target.addresses(), 1)?;
     target.login = settings.login.clone().log_in(login::ask)?;
-    let mut nodes = fill::connect(&target, &settings, console)?;
-    let plan = fill::plan(&settings, &nodes.addresses(), nodes.iter().len())?;
+    let mut nodes = fill::connect(&target, settings, console)?;
+    let plan = fill::plan(settings, &nodes.addresses(), nodes.iter().len())?;
     let Some((plan, sample)) = plan.zip(settings.verify) else {
         return Ok(Status::Complete);
     };
@@ -60,7 +67,7 @@ pub(crate) fn run(flags: &VerifyFlags, environment: &Environment) -> Result<Stat
         Format::Text => findings::text(&report),
         Format::Json => output::json(&report)?,
     })?;
-    Ok(settle(&report, &settings))
+    Ok(settle(&report, settings))
 }
 
 /// Compares the values after a fill, and has its report say so.

@@ -13,6 +13,7 @@ use crate::fixtures::wording::{Entry, Text, texts};
 const NO_MESSAGES: &[(&str, &str, &str)] = &[
     ("cli/src/help.rs", "", "the text of --help"),
     ("cli/src/dry_run.rs", "", "the listing of --dry-run"),
+    ("cli/src/preset.rs", "PRESETS", "what presets are for"),
     ("cli/src/intro.rs", "contents", LINES),
     ("cli/src/intro.rs", "details", LINES),
     ("cli/src/intro.rs", "limit", LINES),

