@@ -97,7 +97,6 @@ impl DoctorFlags {
         if self.data.data.is_none() && self.data.keys.is_none() {
             self.data.data = Some(AMOUNT.into());
         }
-        let user = self.server.username.clone();
         let flags = FillFlags {
             server: self.server,
             data: self.data,
@@ -110,10 +109,14 @@ impl DoctorFlags {
         };
         let mut settings = Settings::resolve(&flags, environment)?;
         let options = settings.fill.take();
+        // The config file may name one.
+        let mut decided = settings.ledger.settings().iter();
+        let user = decided.find(|setting| setting.name == "username");
+        let user = user.and_then(|user| user.value.as_str());
         Ok(Wish {
+            user: user.unwrap_or(DEFAULT_USER).to_owned(),
             settings,
             options: options.ok_or_else(|| Failure::usage("give -d or --keys"))?,
-            user: user.unwrap_or_else(|| DEFAULT_USER.to_owned()),
             has_server,
         })
     }
