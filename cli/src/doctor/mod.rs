@@ -25,7 +25,7 @@ use crate::environment::Environment;
 use crate::exit::{Failure, Status};
 use crate::figures::{bytes, counted};
 use crate::fill::NO_SERVER;
-use crate::settings::Format;
+use crate::names::Format;
 use crate::{login, output};
 
 /// Runs the command.
