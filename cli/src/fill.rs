@@ -22,6 +22,9 @@ use crate::settings::Settings;
 use crate::signals::{self, Signals, Stage};
 use crate::{again, console, dry_run, intro, login, output, verify};
 
+/// What to do where a connection ends before anything was written.
+pub(crate) const NO_SERVER: &str = "check -h and -p: is it a Redis or Valkey server?";
+
 /// Runs the command.
 pub(crate) fn run(flags: &FillFlags, environment: &Environment) -> Result<Status, Failure> {
     let settings = Settings::resolve(flags, environment)?;
@@ -216,7 +219,7 @@ pub(crate) fn connect(
     let nodes = Nodes::connect(target, &options).map_err(|error| match error.phase() {
         Phase::Driver => Failure {
             status: Status::Unreachable,
-            message: format!("{error}; check -h and -p: is it a Redis or Valkey server?"),
+            message: format!("{error}; {NO_SERVER}"),
         },
         Phase::Plan | Phase::Connect | Phase::Server => error.into(),
     })?;

@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use engine::target::Secret;
 
+use crate::doctor::DoctorFlags;
 use crate::exit::Failure;
 use crate::{habits, help};
 
@@ -27,6 +28,8 @@ pub(crate) enum Request {
     Man(ManFlags),
     /// A script for a shell.
     Completions(CompletionsFlags),
+    /// A look at what would stand in a fill's way.
+    Doctor(Box<DoctorFlags>),
 }
 
 /// Reads the command line.
@@ -52,6 +55,10 @@ pub(crate) fn read(arguments: &[OsString]) -> Result<Request, Failure> {
             command: Some(Command::Completions(flags)),
             ..
         }) => Ok(Request::Completions(flags)),
+        Ok(Cli {
+            command: Some(Command::Doctor(flags)),
+            ..
+        }) => Ok(Request::Doctor(flags)),
         Ok(Cli { command: None, .. }) => Err(Failure::usage(format!(
             "a command is missing\n{}",
             help::SHORT_USAGE
@@ -108,6 +115,8 @@ enum Command {
     Man(ManFlags),
     /// Print a script that has a shell complete commands and options
     Completions(CompletionsFlags),
+    /// Say whether a fill could run, and what would make it faster or safer
+    Doctor(Box<DoctorFlags>),
 }
 
 /// The flags of `redis-client presets`.
@@ -144,7 +153,7 @@ pub(crate) struct CompletionsFlags {
 }
 
 /// The flags of `redis-client fill`, as they are written.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(
     disable_help_flag = true,
     override_usage = help::FILL_USAGE,

@@ -9,9 +9,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::value;
 
 /// Every command.
-pub(crate) const COMMANDS: [&str; 5] = ["fill", "verify", "presets", "man", "completions"];
+pub(crate) const COMMANDS: [&str; 6] =
+    ["fill", "verify", "doctor", "presets", "man", "completions"];
 /// Those that talk to a server.
-const TALKING: [&str; 2] = ["fill", "verify"];
+const TALKING: [&str; 3] = ["fill", "verify", "doctor"];
 const NO_URI: &str = "URIs are not supported: give -h HOST, -p PORT, -a PASSWORD (or \
      REDISCLI_AUTH), -u USER and --db N";
 const NO_UNIX_SOCKET: &str = "unix sockets are not supported: give -h HOST and -p PORT";
@@ -157,9 +158,9 @@ fn unknown(
         return None;
     }
     let name = argument.split('=').next().unwrap_or(argument);
-    if command == "verify" && is_of_fill(name) {
+    if command != "fill" && is_of_fill(name) {
         return Some(format!(
-            "{name} is an option of fill and means nothing to verify, which only reads: drop it"
+            "{name} is an option of fill and means nothing to {command}, which only reads: drop it"
         ));
     }
     if let Some((_, meaning)) = ELSEWHERE.iter().find(|(flag, _)| *flag == name) {
@@ -204,7 +205,7 @@ fn command_missing(given: &str) -> Option<String> {
     Some(if given.contains("://") || given.contains('@') {
         format!("the command is missing, and {NO_URI}: {example}")
     } else if given.starts_with('-') {
-        format!("{given} belongs to a command (fill, verify), which is missing: {example}")
+        format!("{given} belongs to a command (fill, verify, doctor), which is missing: {example}")
     } else {
         let meant = value::nearest(given, &COMMANDS).map(|name| format!("; did you mean {name}?"));
         let meant = meant.unwrap_or_default();

@@ -8,12 +8,14 @@ use crate::presets;
 pub(crate) const TOP_USAGE: &str = "\
 redis-client fill -h HOST [-d AMOUNT | --keys N] [OPTIONS]
        redis-client verify -h HOST [-d AMOUNT | --keys N] [OPTIONS]
+       redis-client doctor [-h HOST] [OPTIONS]
        redis-client presets | man [COMMAND] | completions SHELL";
 
 /// What is shown where no command is given.
 pub(crate) const SHORT_USAGE: &str = "\
 usage: redis-client fill -h HOST [-d AMOUNT | --keys N] [OPTIONS]
        redis-client verify -h HOST [-d AMOUNT | --keys N] [OPTIONS]
+       redis-client doctor [-h HOST] [OPTIONS]
        redis-client presets | man [COMMAND] | completions SHELL
        redis-client fill --help    every option, presets, examples (the others likewise)
        redis-client --version";
@@ -22,7 +24,8 @@ usage: redis-client fill -h HOST [-d AMOUNT | --keys N] [OPTIONS]
 pub(crate) const TOP_AFTER: &str = "\
 Example: redis-client fill -h localhost -d 1    (1 GiB of keys and values)
          redis-client verify -h localhost -d 1  (is all of it still there, byte for byte?)
-All options: redis-client fill --help, redis-client verify --help";
+         redis-client doctor -h localhost       (could a fill run, and what would slow it down?)
+All options: redis-client fill --help, redis-client verify --help, redis-client doctor --help";
 
 /// Usage of `fill`.
 pub(crate) const FILL_USAGE: &str = "\

@@ -12,6 +12,7 @@ mod confirm;
 mod console;
 mod contents;
 mod depth;
+mod doctor;
 mod dry_run;
 mod environment;
 mod exit;
@@ -67,5 +68,6 @@ fn run(arguments: &[OsString]) -> Result<Status, Failure> {
         Request::Presets(flags) => presets::run(&flags, &Environment::of_process()),
         Request::Man(flags) => man::run(&flags),
         Request::Completions(flags) => completions::run(&flags),
+        Request::Doctor(flags) => doctor::run(*flags, &Environment::of_process()),
     }
 }

@@ -30,7 +30,7 @@ const FLUSH_POLL: Duration = Duration::from_millis(20);
 pub struct Control {
     talk: Talk,
     target: Target,
-    facts: ServerFacts,
+    pub(crate) facts: ServerFacts,
     is_logged_in: bool,
     patience: Duration,
     /// An answer was not waited for, or not understood; whatever is read next could be that one.

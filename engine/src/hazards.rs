@@ -17,9 +17,9 @@ const IDLE_SECONDS_MAX: u64 = 2;
 /// So many different commands of others are named.
 const COMMANDS_SHOWN_MAX: usize = 4;
 
-const SAVE: &str = "save";
-const APPEND: &str = "appendonly";
-const SYNC: &str = "appendfsync";
+pub(crate) const SAVE: &str = "save";
+pub(crate) const APPEND: &str = "appendonly";
+pub(crate) const SYNC: &str = "appendfsync";
 const GROWTH: &str = "auto-aof-rewrite-percentage";
 const REWRITE_MIN: &str = "auto-aof-rewrite-min-size";
 const LIMITS: &str = "client-output-buffer-limit";
@@ -35,37 +35,86 @@ pub(crate) struct Load {
     pub(crate) wire_bytes: u64,
 }
 
+/// What a hazard is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Snapshots that the server starts by itself.
+    Snapshots,
+    /// The append-only file, and its rewrites.
+    AppendOnlyFile,
+    /// A fork that is under way.
+    Fork,
+    /// Replicas that cannot follow.
+    Replicas,
+    /// Others who write.
+    OtherClients,
+}
+
+/// Something that may go wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hazard {
+    /// What it is about.
+    pub subject: Subject,
+    /// What may happen, and behind the last semicolon what would help.
+    pub sentence: String,
+}
+
+impl Hazard {
+    /// What may happen, and what would help.
+    #[must_use]
+    pub fn parts(&self) -> (&str, &str) {
+        self.sentence
+            .rsplit_once("; ")
+            .unwrap_or((&self.sentence, ""))
+    }
+}
+
 /// One sentence for each hazard of this load on a server.
 pub(crate) fn of(control: &mut Control, load: &Load) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let hazards = look(control, load).into_iter();
+    hazards.map(|hazard| hazard.sentence).collect()
+}
+
+/// Each hazard of this load on a server.
+pub(crate) fn look(control: &mut Control, load: &Load) -> Vec<Hazard> {
+    let mut hazards = Vec::new();
+    let mut add = |subject, sentence: Option<String>| {
+        hazards.extend(sentence.map(|sentence| Hazard { subject, sentence }));
+    };
     if load.payload_bytes >= LARGE_BYTES {
         let settings = settings(control, &[SAVE, APPEND, SYNC, GROWTH, REWRITE_MIN]);
         let persistence = control.info("persistence").unwrap_or_default();
-        warnings.extend(snapshots(&settings, &persistence, load));
-        warnings.extend(append_only_file(&settings));
-        warnings.extend(rewrites(&settings, &persistence, load));
-        warnings.extend(under_way(&persistence));
+        add(Subject::Snapshots, snapshots(&settings, &persistence, load));
+        add(Subject::AppendOnlyFile, append_only_file(&settings));
+        add(
+            Subject::AppendOnlyFile,
+            rewrites(&settings, &persistence, load),
+        );
+        add(Subject::Fork, under_way(&persistence));
     }
     let replication = control.info("replication").unwrap_or_default();
     let replicas = replication.number("connected_slaves").unwrap_or(0);
     if replicas > 0 {
         let settings = settings(control, &[LIMITS, BACKLOG]);
-        warnings.extend(lagging_replicas(&settings, replicas, load));
+        add(
+            Subject::Replicas,
+            lagging_replicas(&settings, replicas, load),
+        );
     }
     // This process does not show up there: before the first key it has control connections alone,
     // and the last command of the one that tried SET is this one. Other fills are others who write.
     let clients = cmd("CLIENT").arg("LIST").arg("TYPE").arg("normal").clone();
     if let Ok(Some(clients)) = control.ask("CLIENT LIST", &clients).map(text) {
-        warnings.extend(others_writing(&clients));
+        add(Subject::OtherClients, others_writing(&clients));
     }
-    warnings
+    hazards
 }
 
 /// Settings of a server, by name, as far as it tells them.
-type Settings = HashMap<String, String>;
+pub(crate) type Settings = HashMap<String, String>;
 
 /// Asks for each by itself: before version 7 CONFIG GET takes one name.
-fn settings(control: &mut Control, names: &[&str]) -> Settings {
+pub(crate) fn settings(control: &mut Control, names: &[&str]) -> Settings {
     let questions = names.iter().map(|name| {
         let mut question = cmd("CONFIG");
         question.arg("GET").arg(name);

@@ -2,8 +2,8 @@
 //! the bytes; the audit looks whether the keys are there; the [`Report`](report::Report) says so.
 //!
 //! Control plane (may allocate, returns `Result`): [`plan`], [`machine`], [`observe`], [`target`],
-//! [`handshake`], [`control`], [`nodes`], [`monitor`], [`audit`], [`run`], [`verify`], [`report`]. Data plane (no
-//! allocation, no formatting, no locks, no clock per frame): [`frame`], [`segment`], [`lane`],
+//! [`handshake`], [`control`], [`nodes`], [`monitor`], [`audit`], [`run`], [`verify`], [`report`],
+//! [`checkup`]. Data plane (no allocation, no formatting, no locks, no clock per frame): [`frame`], [`segment`], [`lane`],
 //! [`reply`], [`driver`], [`reactor`]. Imports run one way, from `run` down to `plan`.
 
 #![deny(unsafe_code)]
@@ -11,6 +11,7 @@
 pub mod answer;
 pub mod audit;
 pub mod bottleneck;
+pub mod checkup;
 pub mod cluster;
 mod commands;
 pub mod control;

@@ -51,17 +51,24 @@ pub struct Machine {
 }
 
 /// Whether `address` belongs to this machine: the route to a local address starts at that same
-/// address. Connecting a datagram socket asks for the route and sends nothing.
+/// address.
 #[must_use]
 pub fn is_local(address: SocketAddr) -> bool {
     if address.ip().is_loopback() {
         return true;
     }
+    route_start(address).is_some_and(|start| start == address.ip())
+}
+
+/// The address at which the route to `address` starts; `None` where there is no route. Connecting
+/// a datagram socket asks for it and sends nothing.
+#[must_use]
+pub fn route_start(address: SocketAddr) -> Option<IpAddr> {
     let any: IpAddr = match address {
         SocketAddr::V4(_) => [0, 0, 0, 0].into(),
         SocketAddr::V6(_) => [0_u16; 8].into(),
     };
-    UdpSocket::bind((any, 0))
-        .and_then(|socket| socket.connect(address).and_then(|()| socket.local_addr()))
-        .is_ok_and(|route| route.ip() == address.ip())
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(address).ok()?;
+    socket.local_addr().ok().map(|start| start.ip())
 }

@@ -38,6 +38,18 @@ pub struct Share<'a> {
     pub keys: &'a KeySequence,
 }
 
+impl Load {
+    /// What one server gets.
+    pub(crate) fn of(share: Share<'_>) -> Self {
+        let keys = share.keys.count();
+        Self {
+            keys,
+            payload_bytes: share.plan.payload_bytes_of(keys),
+            wire_bytes: share.plan.wire_bytes_of(keys),
+        }
+    }
+}
+
 impl Preflight {
     /// What was found on the nodes of a cluster, as one. Each sentence names its nodes; what is said
     /// of several, but for figures, is said once.
@@ -143,6 +155,17 @@ impl Control {
     /// # Errors
     /// A command that the fill needs is not permitted, or the server refuses every write.
     pub fn preflight(&mut self, share: Option<Share<'_>>, flush: bool) -> Result<Preflight> {
+        let mut preflight = self.check(share, flush)?;
+        if let Some(share) = share.filter(|share| share.keys.count() > 0) {
+            preflight
+                .warnings
+                .extend(hazards::of(self, &Load::of(share)));
+        }
+        Ok(preflight)
+    }
+
+    /// As [`preflight`](Self::preflight), without a look at what may go wrong all the same.
+    pub(crate) fn check(&mut self, share: Option<Share<'_>>, flush: bool) -> Result<Preflight> {
         let mut preflight = Preflight::default();
         if flush {
             // An unknown option is refused after the permission, before anything happens.
@@ -192,13 +215,6 @@ impl Control {
             0
         };
         self.check_memory(share, flush, replaced, &mut preflight);
-        let count = share.keys.count();
-        let load = Load {
-            keys: count,
-            payload_bytes: plan.payload_bytes_of(count),
-            wire_bytes: plan.wire_bytes_of(count),
-        };
-        preflight.warnings.extend(hazards::of(self, &load));
         Ok(preflight)
     }
 

@@ -20,9 +20,10 @@ use crate::fixtures::jail;
 use crate::fixtures::program::binary;
 use crate::fixtures::source::workspace;
 
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
     "README.md",
     "docs/USAGE.md",
+    "docs/DOCTOR.md",
     "docs/TROUBLESHOOTING.md",
     "docs/RELIABILITY.md",
 ];

@@ -58,7 +58,13 @@ const LEVELS: &[&[&str]] = &[
     &["driver::uring::token"],
     &["driver::uring::arena"],
     &["driver::uring::ring", "driver::uring::trial"],
-    &["driver::uring", "driver::uring::availability", "driver::tokio_uring", "driver::socket"],
+    &[
+        "driver::uring",
+        "driver::uring::abilities",
+        "driver::uring::availability",
+        "driver::tokio_uring",
+        "driver::socket",
+    ],
     &["driver"],
     &["observe", "reactor"],
     &["fill::crew", "fill::passes", "fill::gauge"],
@@ -72,6 +78,10 @@ const LEVELS: &[&[&str]] = &[
     &["verify::interview"],
     &["verify::reader", "verify::sample", "verify::findings"],
     &["verify"],
+    &["checkup::files", "checkup::rights"],
+    &["checkup::cgroup", "checkup::network", "checkup::server"],
+    &["checkup::host"],
+    &["checkup"],
 ];
 
 /// Imports that run the other way all the same: from, to, why.

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use options::{DriverChoice, PlanOptions, ReactorChoice, RepliesChoice, SendChoice, Tunable};
+pub use resources::REGISTERED_BYTES_MAX;
 
 use self::amount::Amount;
 use self::command::Command;
@@ -193,13 +194,13 @@ impl Plan {
         let mut send = choose_send(options, machine, driver, is_telling)?;
         let (batch_bytes_max, batch_frames) = batch::limits(options, machine.servers, &frame);
         let lanes = lanes.div_ceil(reactor_cores.len());
-        let budget = resources::REGISTERED_BYTES_MAX / reactor_cores.len();
+        let budget = REGISTERED_BYTES_MAX / reactor_cores.len();
         let blocks = Blocks::fit(&frame, batch_frames, driver, &mut send, lanes, budget)?;
         if send != Send::Copy && !blocks.registered {
             notices.push(format!(
                 "frames of {} bytes do not fit into {} MiB of registered memory: sending with plain copies",
                 frame.bytes(),
-                resources::REGISTERED_BYTES_MAX >> 20
+                REGISTERED_BYTES_MAX >> 20
             ));
             send = Send::Copy;
         }

@@ -12,7 +12,7 @@ const SEGMENT_BYTES: usize = 128 << 10;
 /// Zero-copy sends smaller than this cost more than a copy.
 pub(super) const ZC_SEGMENT_BYTES_MIN: usize = 16 << 10;
 /// Memory that all reactors together register with the kernel.
-pub(super) const REGISTERED_BYTES_MAX: usize = 4 << 20;
+pub const REGISTERED_BYTES_MAX: usize = 4 << 20;
 /// Memory for buffers of a driver that needs one per connection.
 const OWNED_BUFFERS_BYTES_MAX: usize = 48 << 20;
 /// More blocks than this per reactor gain nothing.

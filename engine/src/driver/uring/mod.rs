@@ -8,6 +8,7 @@
     reason = "the one place that talks to the kernel about memory"
 )]
 
+mod abilities;
 mod arena;
 mod availability;
 pub(super) mod queue;
@@ -20,6 +21,7 @@ use std::io;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+pub use self::abilities::{Abilities, abilities};
 use self::arena::Block;
 pub use self::availability::availability;
 use self::ring::{Completion, Ring, SendMode};

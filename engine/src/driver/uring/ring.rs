@@ -28,11 +28,28 @@ const RWF_NOWAIT: i32 = 0x08;
 const REPORT_USAGE: u16 = 1 << 3;
 const USAGE_COPIED: u32 = 1 << 31;
 
+/// The flags that a ring is set up with, the best first.
+const RUNGS: [&str; 5] = [
+    "single issuer, deferred task work, no index array",
+    "single issuer, deferred task work",
+    "single issuer, cooperative task work",
+    "cooperative task work",
+    "no flags",
+];
+
 /// Sets a ring up with the best flags that this kernel takes.
 ///
 /// # Errors
 /// What io_uring_setup(2) says to a ring without any flags.
 pub(super) fn set_up(entries: u32) -> io::Result<IoUring> {
+    climb_down(entries).map(|(ring, _)| ring)
+}
+
+/// As [`set_up`]; tells which of [`RUNGS`] was taken, too.
+///
+/// # Errors
+/// As [`set_up`].
+pub(super) fn climb_down(entries: u32) -> io::Result<(IoUring, &'static str)> {
     let ladder: [fn(&mut io_uring::Builder) -> &mut io_uring::Builder; 5] = [
         // Linux 6.6
         |builder| {
@@ -57,10 +74,10 @@ pub(super) fn set_up(entries: u32) -> io::Result<IoUring> {
         |builder| builder,
     ];
     let mut outcome = Err(io::ErrorKind::InvalidInput.into());
-    for rung in ladder {
+    for (rung, name) in ladder.into_iter().zip(RUNGS) {
         let mut builder = IoUring::builder();
         builder.dontfork().setup_clamp();
-        outcome = rung(&mut builder).build(entries);
+        outcome = rung(&mut builder).build(entries).map(|ring| (ring, name));
         match &outcome {
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
             _ => break,
@@ -134,6 +151,11 @@ impl<'a> Ring<'a> {
             held: (0..blocks).map(|_| None).collect(),
             in_flight: 0,
         }
+    }
+
+    /// Whether sockets can be registered.
+    pub(super) fn has_fixed_files(&self) -> bool {
+        self.has_fixed_files
     }
 
     /// Whether the kernel knows `SEND_ZC`.
