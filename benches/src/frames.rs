@@ -24,7 +24,7 @@ pub const SIZES: [(usize, usize); 3] = [(64, 256), (512, 512), (65_536, 524_288)
 /// A value too short for a stamp.
 const UNSTAMPED_VALUE: usize = 8;
 /// About what a lane sends between two fences.
-const BATCH_BYTES: u64 = 8 << 20;
+const BATCH_BYTES: usize = 8 << 20;
 /// What is read from a connection at a time.
 const READ_BYTES: usize = 16 << 10;
 /// All keys that there are.
@@ -205,7 +205,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Batches of about 8 MiB of 512/512 frames of this kind.
+    /// Batches of whole blocks, about 8 MiB, of 512/512 frames of this kind.
     #[must_use]
     pub fn new(kind: &Kind, replies: Replies) -> Self {
         let Work {
@@ -214,7 +214,8 @@ impl Sender {
             keys_of_node,
             ..
         } = Work::new(kind, SIZES[1]);
-        let batch_frames = BATCH_BYTES / segment.frame().bytes() as u64;
+        let blocks = BATCH_BYTES / segment.block_bytes();
+        let batch_frames = (blocks * segment.frames()) as u64;
         let shape = LaneShape {
             segment: segment.into(),
             batch_frames,

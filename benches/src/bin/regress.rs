@@ -103,7 +103,7 @@ fn compare(file: &Path, paths: &[&HotPath]) -> Result<bool> {
             path.name.to_owned(),
             format!("{before:.2}"),
             format!("{now:.2}"),
-            format!("{:+.1} %", (now / before - 1.0) * 100.0),
+            format!("{:+.1} %", percent(now / before)),
             match judgement {
                 Judgement::Same => "",
                 Judgement::Better => "better",
@@ -128,6 +128,11 @@ fn compare(file: &Path, paths: &[&HotPath]) -> Result<bool> {
         );
     }
     Ok(worse.is_empty())
+}
+
+/// How much more than all, in percent, to one digit; never less than nothing by a rounded zero.
+fn percent(ratio: f64) -> f64 {
+    ((ratio - 1.0) * 1000.0).round() / 10.0 + 0.0
 }
 
 fn record(file: &Path, paths: &[&HotPath]) -> Result<()> {

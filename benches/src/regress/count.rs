@@ -11,7 +11,7 @@ use crate::safety::counter::Counter;
 
 /// The C library is to copy and compare memory in the same way on every processor.
 const PLAIN_COPIES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-BMI2,-ERMS,\
--FSRM,-SSE4_1,-SSE4_2,-SSSE3,-AVX_Fast_Unaligned_Load,-Fast_Unaligned_Copy,-Prefer_PMINUB_for_stringop";
+-FSRM,-SSE4_1,-SSE4_2,-SSSE3,-AVX_Fast_Unaligned_Load,-Fast_Unaligned_Copy";
 
 /// Instructions per frame or reply of `path`, counted by running `program` (this one) as
 /// `program count <path> <times>`, which prints how many there were.
