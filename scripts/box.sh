@@ -24,7 +24,10 @@ mount --make-rprivate /
 debootstrap --variant=minbase --include=ca-certificates bookworm "$box" \
   http://deb.debian.org/debian >"$box.log" 2>&1 || { cat "$box.log" >&2; exit 1; }
 rm "$box.log"
+chmod 755 "$box"
+# The machine may be behind a proxy with a certificate of its own.
 cp /etc/resolv.conf "$box/etc/resolv.conf"
+cp /etc/ssl/certs/ca-certificates.crt "$box/etc/ssl/certs/ca-certificates.crt"
 mount --rbind /dev "$box/dev"
 mount -t proc proc "$box/proc"
 # The kernel's settings are those of the machine.
