@@ -121,11 +121,11 @@ install_rust() {
   # A version may be given in part: 1.88 is 1.88.0.
   if ! as_user rustup run "$rust" rustc --version >/dev/null 2>&1; then
     as_user rustup --quiet toolchain install --no-self-update --profile minimal \
-      --component clippy --component rustfmt "$rust"
+      --component clippy --component rustfmt "$rust" >/dev/null
     echo "+ installed Rust $rust"
   fi
   if ! as_user rustup default >/dev/null 2>&1; then
-    as_user rustup --quiet default "$rust"
+    as_user rustup --quiet default "$rust" >/dev/null
     echo "+ made Rust $rust the default"
   fi
 }
@@ -139,7 +139,7 @@ install_rustup() {
     "https://static.rust-lang.org/rustup/archive/$rustup/$machine-unknown-linux-gnu/rustup-init"
   echo "${rustup_sha256[$machine]}  $folder/rustup-init" | sha256sum --check --quiet
   chmod 755 "$folder" "$folder/rustup-init"
-  as_user "$folder/rustup-init" -y --quiet --profile minimal --default-toolchain none
+  as_user "$folder/rustup-init" -y --quiet --profile minimal --default-toolchain none >/dev/null
   rm -r "$folder"
   echo "+ installed rustup $rustup"
 }

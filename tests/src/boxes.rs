@@ -198,3 +198,16 @@ fn the_workflow_calls_what_there_is_and_pins_what_it_takes() {
     );
     assert!(!workflow.contains("write"), "a job may write");
 }
+
+#[test]
+fn dependencies_come_from_crates_io_alone() {
+    for lock in ["Cargo.lock", "fuzz/Cargo.lock"] {
+        let text = text_of(&workspace().join(lock));
+        let sources: BTreeSet<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("source = "))
+            .collect();
+        let crates_io = r#""registry+https://github.com/rust-lang/crates.io-index""#;
+        assert_eq!(sources, BTreeSet::from([crates_io]), "{lock}");
+    }
+}
