@@ -14,7 +14,7 @@ fn judged(tool: impl AsRef<Path>, arguments: &[&str], files: &[PathBuf]) -> (boo
     let tool = tool.as_ref();
     let output = Command::new(tool).args(arguments).args(files).output();
     let output = output.unwrap_or_else(|error| {
-        panic!("{}: {error}; make tools installs it", tool.display());
+        panic!("{}: {error}; is it installed? (make tools)", tool.display());
     });
     (output.status.success(), said(&output))
 }
