@@ -46,7 +46,7 @@ audit: ## dependencies: licences, bans, sources (deny.toml), and whether any is 
 	$(CARGO) deny --workspace --locked check licenses bans sources
 	$(CARGO) machete
 
-test: check server tools ## everything: check, unit, property and end-to-end tests, every bench once in short form
+test: check server ## everything: check, unit, property and end-to-end tests, every bench once in short form
 	$(CARGO) build --locked -p redis-client
 	$(CARGO) test --workspace --locked --lib --bins --tests --exclude redis-client-benches
 	$(CARGO) test --locked -p redis-client-benches --lib --test matrix --test profile --test regress
@@ -96,6 +96,12 @@ profile: server build ## flame graphs and hot spots of a fill: DRIVER (auto), FL
 	$(CARGO) run --release --locked -q -p redis-client-benches --bin profile -- --driver '$(or $(DRIVER),auto)' \
 		--flags='$(FLAGS)' --mib '$(or $(MIB),1024)' $(if $(filter-out 0,$(SERVER)),--server)
 
+# What the tests want besides a server.
+test: tools
+.PHONY: tools
+tools:
+	@scripts/tools.sh check-jsonschema ruby shellcheck valgrind
+
 regress: ## fail on more than 3 % more instructions in the hot paths than benches/regress.json
 	@scripts/tools.sh valgrind
 	$(REGRESS) compare
@@ -131,9 +137,6 @@ install: build ## install the program into PREFIX/bin (/usr/local)
 clean: ## remove everything that was built
 	$(CARGO) clean
 
-.PHONY: server tools
+.PHONY: server
 server:
 	@scripts/server.sh ensure
-# What the tests want besides.
-tools:
-	@scripts/tools.sh check-jsonschema ruby shellcheck valgrind
