@@ -1,7 +1,7 @@
 # `make` without a target prints what there is.
 .DEFAULT_GOAL := help
 .PHONY: help build test check chaos fuzz asan demo demo-cluster bench baseline sweep charts compare \
-	experiment peers profile redis-start redis-stop \
+	experiment peers profile regress regress-baseline audit box redis-start redis-stop \
 	redis-cluster-start redis-cluster-stop install clean
 
 PREFIX ?= /usr/local
@@ -24,6 +24,7 @@ EXPERIMENT_SETTINGS = $(if $(A),--a='$(A)') $(if $(B),--b='$(B)') \
 EXPERIMENT_FLAGS = $(if $(ROUNDS),--rounds=$(ROUNDS)) $(if $(MIB),--mib=$(MIB)) $(if $(SIZES),--sizes='$(SIZES)') \
 	$(if $(MODE),--mode=$(MODE)) $(if $(filter-out 0,$(COUNT)),--count) $(if $(filter-out 0,$(NETNS)),--netns) \
 	$(if $(filter 0,$(PIN)),--free) $(if $(RESULTS),--results='$(abspath $(RESULTS))')
+REGRESS = $(CARGO) run --release --locked -q -p redis-client-benches --bin regress --
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,14 +32,24 @@ help: ## print this list
 build: ## build the optimised program: target/release/redis-client
 	$(CARGO) build --release --locked -p redis-client
 
-check: ## format and lints, warnings denied
+check: ## format, lints, documentation, packages and spelling, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc -q --workspace --no-deps --document-private-items --locked
+	$(CARGO) package -q -p redis-client-engine -p redis-client --locked --exclude-lockfile --no-verify \
+		--allow-dirty --no-metadata
+	@scripts/tools.sh codespell
+	codespell . .ci .cargo .github
+
+audit: ## dependencies: licences, bans, sources (deny.toml), and whether any is unused
+	@scripts/tools.sh cargo-deny cargo-machete
+	$(CARGO) deny --workspace --locked check licenses bans sources
+	$(CARGO) machete
 
 test: check server shells ## everything: check, unit, property and end-to-end tests, every bench once in short form
 	$(CARGO) build --locked -p redis-client
 	$(CARGO) test --workspace --locked --lib --bins --tests --exclude redis-client-benches
-	$(CARGO) test --locked -p redis-client-benches --lib --test matrix --test profile
+	$(CARGO) test --locked -p redis-client-benches --lib --test matrix --test profile --test regress
 	$(CARGO) test --workspace --locked --doc
 	$(CARGO) build --release --locked -p redis-client
 	$(CARGO) bench --locked -p redis-client-benches -- --test
@@ -84,6 +95,23 @@ experiment: server build ## compare two settings of a fill in turns: A='flags' B
 profile: server build ## flame graphs and hot spots of a fill: DRIVER (auto), FLAGS, MIB (1024), SERVER=1 for the server's, too
 	$(CARGO) run --release --locked -q -p redis-client-benches --bin profile -- --driver '$(or $(DRIVER),auto)' \
 		--flags='$(FLAGS)' --mib '$(or $(MIB),1024)' $(if $(filter-out 0,$(SERVER)),--server)
+
+# What the tests want besides a server.
+test: tools
+.PHONY: tools
+tools:
+	@scripts/tools.sh check-jsonschema ruby shellcheck valgrind
+
+regress: ## fail on more than 3 % more instructions in the hot paths than benches/regress.json
+	@scripts/tools.sh valgrind
+	$(REGRESS) compare
+
+regress-baseline: ## count the hot paths' instructions anew, into that file
+	@scripts/tools.sh valgrind
+	$(REGRESS) record
+
+box: ## run vagrant/provision.sh in a fresh Debian 12, twice, and fill a server there
+	scripts/box.sh
 
 fuzz: ## fuzz what reads the words of a server, each target for FUZZ_SECONDS (20)
 	scripts/fuzz.sh '$(FUZZ_SECONDS)'

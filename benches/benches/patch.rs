@@ -7,178 +7,18 @@
 //! The arguments are criterion's. Targets are printed at the end; the other benches know
 //! `--strict`.
 
-use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use benches::frames::{KINDS, Kind, SIZES, Sender, Work};
 use benches::machine::{self, Cores};
-use benches::slots::Deal;
 use benches::statistics::Spread;
 use benches::verdict::Target;
 use core_affinity::CoreId;
 use criterion::{Criterion, Throughput};
-use engine::frame::Frame;
-use engine::lane::{Lane, LaneShape, Replies};
-use engine::latency::Latencies;
-use engine::plan::keyspace::{KeyLayout, Keyspace};
-use engine::plan::sequence::KeySequence;
-use engine::plan::values::ValueLayout;
-use engine::segment::Segment;
+use engine::lane::Replies;
 
-/// About the size of a block in a fill; a larger frame stands alone in its block.
-const SEGMENT_BYTES: usize = 128 << 10;
-/// Frames patched between two looks at the clock, at least.
-const FRAMES_PER_TURN_MIN: usize = 256;
-/// Key and value sizes of the targets.
-const SIZES: [(usize, usize); 3] = [(64, 256), (512, 512), (65_536, 524_288)];
-/// A value too short for a stamp.
-const UNSTAMPED_VALUE: usize = 8;
 /// Turns of the plain stop watch.
 const TURNS: usize = 2_000;
-/// All keys that there are.
-const KEYS: u64 = 1_000_000_000_000;
-/// Nodes that share the slots.
-const NODES: u16 = 3;
-
-/// A kind of frame, and what patching one may take.
-struct Kind {
-    name: &'static str,
-    layout: KeyLayout,
-    is_stamped: bool,
-    /// How the nodes share the slots, where the keys are those of one node.
-    deal: Option<Deal>,
-    nanoseconds_max: f64,
-}
-
-const KINDS: [Kind; 5] = [
-    Kind {
-        name: "counter",
-        layout: KeyLayout::Plain,
-        is_stamped: false,
-        deal: None,
-        nanoseconds_max: 10.0,
-    },
-    Kind {
-        name: "stamped",
-        layout: KeyLayout::Plain,
-        is_stamped: true,
-        deal: None,
-        nanoseconds_max: 20.0,
-    },
-    Kind {
-        name: "slotted",
-        layout: KeyLayout::Slotted,
-        is_stamped: true,
-        deal: None,
-        nanoseconds_max: 25.0,
-    },
-    Kind {
-        name: "node, contiguous slots",
-        layout: KeyLayout::Slotted,
-        is_stamped: true,
-        deal: Some(Deal::Even),
-        nanoseconds_max: 25.0,
-    },
-    Kind {
-        name: "node, scattered slots",
-        layout: KeyLayout::Slotted,
-        is_stamped: true,
-        deal: Some(Deal::Scattered),
-        nanoseconds_max: 25.0,
-    },
-];
-
-impl Kind {
-    /// The size of its values where stamped ones have `stamped` bytes.
-    fn value_size(&self, stamped: usize) -> usize {
-        if self.is_stamped {
-            stamped
-        } else {
-            UNSTAMPED_VALUE
-        }
-    }
-
-    /// The keys of a node; `None` where keys follow one another.
-    fn keys_of_node(&self) -> Option<KeySequence> {
-        let slots = self.deal?.slots_of(1, NODES);
-        Some(KeySequence::new(0, KEYS).within(&slots))
-    }
-
-    /// A pair of sizes as it is written.
-    fn label(&self, (key_size, value_size): (usize, usize)) -> String {
-        format!("{key_size}/{}", self.value_size(value_size))
-    }
-}
-
-/// A block of rendered frames and the keys to come.
-struct Work {
-    segment: Segment,
-    block: Vec<u8>,
-    passes: usize,
-    next: u64,
-    keys_of_node: Option<KeySequence>,
-}
-
-impl Work {
-    fn new(kind: &Kind, (key_size, value_size): (usize, usize)) -> Self {
-        let value_size = kind.value_size(value_size);
-        let keyspace = Keyspace::new(key_size, None, kind.layout).expect("the sizes are valid");
-        let frame = Frame::new(keyspace, ValueLayout::new(value_size, key_size, 0), false);
-        let frames = (SEGMENT_BYTES / frame.bytes()).max(1);
-        let segment = Segment::new(frame, frames);
-        let mut block = vec![0; segment.block_bytes()];
-        segment.render(&mut block);
-        Self {
-            segment,
-            block,
-            passes: FRAMES_PER_TURN_MIN.div_ceil(frames),
-            next: 0,
-            keys_of_node: kind.keys_of_node(),
-        }
-    }
-
-    fn frames_per_turn(&self) -> u64 {
-        (self.passes * self.segment.frames()) as u64
-    }
-
-    /// Patches every frame of the block, `passes` times over.
-    fn patch(&mut self) {
-        match self.keys_of_node.take() {
-            Some(keys) => {
-                self.patch_with(|position| keys.at(position));
-                self.keys_of_node = Some(keys);
-            }
-            None => self.patch_with(|position| position),
-        }
-    }
-
-    /// The same, `index_at` telling the index of a key from its position.
-    #[inline(always)]
-    fn patch_with(&mut self, index_at: impl Fn(u64) -> u64) {
-        let (frame, frame_bytes) = (self.segment.frame(), self.segment.frame().bytes());
-        let end = self.segment.frames() * frame_bytes;
-        // Nobody may know the keys beforehand.
-        let mut position = black_box(self.next);
-        for _ in 0..self.passes {
-            for bytes in self.block[..end].chunks_exact_mut(frame_bytes) {
-                frame.patch(index_at(position), bytes);
-                position += 1;
-            }
-            black_box(&mut self.block);
-        }
-        self.next = position;
-    }
-
-    /// Writes every frame of the block anew.
-    fn render(&mut self) {
-        let (frame, frame_bytes) = (self.segment.frame(), self.segment.frame().bytes());
-        let end = self.segment.frames() * frame_bytes;
-        for bytes in self.block[..end].chunks_exact_mut(frame_bytes) {
-            frame.render(black_box(self.next), 0, bytes);
-            self.next += 1;
-        }
-        black_box(&mut self.block);
-    }
-}
 
 fn patch(criterion: &mut Criterion) {
     for kind in &KINDS {
@@ -196,7 +36,7 @@ fn render(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("render/stamped");
     for sizes in SIZES {
         let mut work = Work::new(&KINDS[1], sizes);
-        group.throughput(Throughput::Elements(work.segment.frames() as u64));
+        group.throughput(Throughput::Elements(work.frames()));
         group.bench_function(KINDS[1].label(sizes), |bencher| {
             bencher.iter(|| work.render());
         });
@@ -211,38 +51,10 @@ fn lane(criterion: &mut Criterion) {
         (&KINDS[1], "512/512, a batch"),
         (&KINDS[3], "512/512, a batch for a node"),
     ] {
-        let Work {
-            segment,
-            mut block,
-            keys_of_node,
-            ..
-        } = Work::new(kind, SIZES[1]);
-        let frame_bytes = segment.frame().bytes();
-        let batch_frames = (8 << 20) / frame_bytes as u64;
-        let shape = LaneShape {
-            segment: segment.into(),
-            batch_frames,
-            replies: Replies::Fenced,
-        };
-        let keys = keys_of_node.unwrap_or_else(|| KeySequence::new(0, KEYS));
-        let mut lane = Lane::new(shape, keys);
-        let mut latencies = Latencies::default();
-        let mut fence = 0_u64;
-        group.throughput(Throughput::Elements(batch_frames));
+        let mut sender = Sender::new(kind, Replies::Fenced);
+        group.throughput(Throughput::Elements(sender.batch_frames()));
         group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                let now = Instant::now();
-                let end = lane.frames_sent() + batch_frames;
-                while lane.frames_sent() < end {
-                    let part = lane.next(&mut block).expect("the window is open");
-                    black_box(&mut block);
-                    lane.sent(part.len(), now);
-                }
-                let echo = format!("+OK\r\n$16\r\n{fence:016x}\r\n");
-                lane.received(echo.as_bytes(), now, &mut latencies)
-                    .expect("the echo is right");
-                fence += 1;
-            });
+            bencher.iter(|| sender.batch(Instant::now()));
         });
     }
 }

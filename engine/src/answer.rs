@@ -24,8 +24,8 @@ pub struct Malformed(pub String);
 
 /// Finds the ends of answers in a buffer that grows, looking at each byte once.
 ///
-/// Invariants: an open aggregate has something to come; there are at most [`DEPTH_MAX`] of them
-/// and [`VALUES_MAX`] values in all.
+/// Invariants: an open aggregate has something to come; there are at most `DEPTH_MAX` of them
+/// and `VALUES_MAX` values in all.
 #[derive(Debug)]
 pub struct AnswerScanner {
     bytes_left: usize,

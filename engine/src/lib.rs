@@ -1,5 +1,5 @@
 //! The fill engine. A [`Plan`] says what will be sent; lanes cut it into bytes; a driver moves
-//! the bytes; the audit looks whether the keys are there; the [`Report`](report::Report) says so.
+//! the bytes; the audit looks whether the keys are there; the [`Report`] says so.
 //!
 //! Control plane (may allocate, returns `Result`): [`plan`], [`machine`], [`observe`], [`target`],
 //! [`handshake`], [`control`], [`nodes`], [`monitor`], [`audit`], [`run`], [`verify`], [`report`],

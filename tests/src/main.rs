@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 mod bottlenecks;
+mod boxes;
 mod chaos;
 mod cluster_access;
 mod cluster_changes;

@@ -99,7 +99,7 @@ impl Cell {
             .map_or_else(|| "default".to_owned(), |depth| depth.to_string())
     }
 
-    /// Keys of a run: `mib` MiB on the wire, at least one key and at most [`KEYS_MAX`].
+    /// Keys of a run: `mib` MiB on the wire, at least one key and at most `KEYS_MAX`.
     #[must_use]
     pub fn keys(&self, mib: u64) -> u64 {
         let command = "*3\r\n$3\r\nSET\r\n".len();

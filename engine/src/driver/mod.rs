@@ -1,5 +1,5 @@
 //! Drivers: three ways to move the bytes of the same lanes. A driver owns sockets and blocks; it
-//! asks its [`Desk`](desk::Desk) what to send and tells it what arrived.
+//! asks its [`Desk`] what to send and tells it what arrived.
 
 mod backoff;
 pub mod contract;
