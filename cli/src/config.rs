@@ -1,6 +1,6 @@
 //! The config file: `[defaults]`, and presets of the user's own under `[presets.NAME]`. Owns where
 //! it is, how it is read, and what is said of its mistakes; which settings it may hold is decided
-//! in [`keys`](crate::keys). Never shows a value that may be a password.
+//! in [`keys`]. Never shows a value that may be a password.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};

@@ -1,5 +1,5 @@
 //! `redis-client presets`: which presets there are and what they set. Owns the two forms of this
-//! list, and the table that `--help` shows of it; the values are in [`preset`](crate::preset).
+//! list, and the table that `--help` shows of it; the values are in [`preset`].
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
 //! From the flags in force to settings, each with its source. Owns the defaults and what goes with
-//! what; which flags are in force is decided in [`layers`](crate::layers), and what the engine can do with the settings is decided by its `Plan`.
+//! what; which flags are in force is decided in [`layers`], and what the engine can do with the settings is decided by its `Plan`.
 
 use std::time::Duration;
 
