@@ -351,7 +351,7 @@ pub(crate) struct EngineFlags {
     #[arg(long, value_name = "DRIVER")]
     pub(crate) driver: Option<String>,
     /// auto, zc (zero-copy), fixed (registered buffers) or copy [default: auto: copy to this
-    /// machine, zc to others]
+    /// machine, to others what is best on the first data]
     #[arg(long, value_name = "KIND")]
     pub(crate) send: Option<String>,
     /// Threads that send: a number, "cores" (one on each) or "cores=0,2" (on these) [default: one
