@@ -2,6 +2,7 @@
 //! docs/TROUBLESHOOTING.md every message, and nothing else.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::fixtures::program::binary;
@@ -270,4 +271,62 @@ fn every_message_has_an_entry_and_every_entry_a_message() {
         "docs/TROUBLESHOOTING.md:\n{}",
         complaints.join("\n")
     );
+}
+
+/// The pages of a folder and of those below it.
+fn pages_in(folder: &Path, found: &mut Vec<PathBuf>) {
+    let entries = std::fs::read_dir(folder).expect("the folder can be read");
+    for path in entries.map(|entry| entry.expect("an entry").path()) {
+        let is_page = path.extension().is_some_and(|end| end == "md");
+        if path.is_dir() {
+            pages_in(&path, found);
+        } else if is_page {
+            found.push(path);
+        }
+    }
+}
+
+/// What a heading is called in a link: `## By what it says` is `by-what-it-says`.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn links_lead_to_pages_and_headings_that_are_there() {
+    let mut pages = Vec::new();
+    for folder in ["docs", "vagrant"] {
+        pages_in(&workspace().join(folder), &mut pages);
+    }
+    for page in ["README.md", "PERFORMANCE.md", "CONTRIBUTING.md"] {
+        pages.push(workspace().join(page));
+    }
+    let mut links = 0;
+    let mut complaints = Vec::new();
+    for page in &pages {
+        let text = std::fs::read_to_string(page).expect("the page can be read");
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap_or_default();
+            if link.contains("://") || link.contains(' ') {
+                continue;
+            }
+            links += 1;
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let beside = page.parent().expect("a page is in a folder").join(file);
+            let to = if file.is_empty() { page } else { &beside };
+            let leads = to.is_dir()
+                || std::fs::read_to_string(to).is_ok_and(|text| {
+                    let mut headings = text.lines().filter(|line| line.starts_with('#'));
+                    heading.is_empty() || headings.any(|line| anchor(line) == heading)
+                });
+            if !leads {
+                complaints.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(links > 100, "the links are not found: {links}");
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
