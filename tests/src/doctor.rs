@@ -113,7 +113,7 @@ fn little_memory_to_lock_is_told() {
 
 #[test]
 fn too_few_open_files_are_told() {
-    let command = doctor_of_machine().with("--preset fast");
+    let command = doctor_of_machine().with("-n 8");
     let found = command.under(jail::with_limit("-n 70")).judges(0, "ready");
     let files = found.finds("machine", "open-files", "hint");
     assert_eq!(files["value"], 70);
