@@ -113,10 +113,10 @@ fn little_memory_to_lock_is_told() {
 
 #[test]
 fn too_few_open_files_are_told() {
-    let command = doctor_of_machine().with("-n 8");
-    let found = command.under(jail::with_limit("-n 70")).judges(0, "ready");
+    let command = doctor_of_machine().with("--preset fast");
+    let found = command.under(jail::with_limit("-n 68")).judges(0, "ready");
     let files = found.finds("machine", "open-files", "hint");
-    assert_eq!(files["value"], 70);
+    assert_eq!(files["value"], 68);
 }
 
 #[test]
